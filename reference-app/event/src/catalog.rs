@@ -1,0 +1,155 @@
+//! The catalog: reads from a cache, and changes that the inventory learns first.
+
+mod cache;
+
+use std::sync::Arc;
+
+use contract::InventoryClient;
+use contract::event::EventRequest;
+use contract::events::{EVENT_CANCELLED, EVENT_CHANGED, EVENT_CREATED, EventCancelled, EventChanged};
+use platform::auth::{Caller, Role};
+use platform::bus;
+use ticketblitz_core::{Clock, Envelope, EventId, Timestamp};
+use tokio::sync::{Mutex, MutexGuard};
+
+pub(crate) use cache::Rendered;
+
+use crate::domain::{self, Phase, Record};
+use crate::error::Error;
+use crate::store::{self, Counted, Query, Store};
+use cache::Cache;
+
+/// Changes of events that share a stripe wait for each other.
+const STRIPES: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    inventory: InventoryClient,
+    cache: Cache,
+    /// Two changes of one event at once would reach inventory and store in two orders.
+    changing: Vec<Mutex<()>>,
+}
+
+impl Catalog {
+    pub(crate) fn new(store: Arc<dyn Store>, inventory: InventoryClient, clock: Arc<dyn Clock>) -> Self {
+        let changing = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
+        Self { store, clock, inventory, cache: Cache::default(), changing }
+    }
+
+    pub(crate) async fn get(&self, id: EventId) -> Result<Arc<Record>, Error> {
+        self.cache.event(id, self.store.get(id)).await?.ok_or(Error::NotFound)
+    }
+
+    pub(crate) async fn list(&self, query: Query) -> Result<Arc<Vec<Record>>, Error> {
+        let now = self.clock.now();
+        Ok(self.cache.list(&query, self.store.list(query.clone(), now)).await?)
+    }
+
+    /// The layout as it is sent, and its tag.
+    pub(crate) async fn layout(&self, id: EventId) -> Result<Arc<Rendered>, Error> {
+        let record = self.get(id).await?;
+        Ok(self.cache.layout(&record).await)
+    }
+
+    pub(crate) async fn create(&self, caller: &Caller, request: &EventRequest) -> Result<Record, Error> {
+        let spec = domain::check(request, self.clock.now(), None).map_err(Error::Invalid)?;
+        let draft = Record::draft(Some(caller.user), spec, Phase::Draft);
+        self.store.keep_draft(draft.clone()).await?;
+        match self.inventory.put_event(draft.id, &draft.spec.for_inventory()).await {
+            Ok(()) => self.publish(draft).await,
+            Err(error) => {
+                // Not answered for, so it must not appear later beside the organizer's next try.
+                self.store.discard(draft.id).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Shows a draft that the inventory knows.
+    async fn publish(&self, draft: Record) -> Result<Record, Error> {
+        let published = Record { phase: Phase::Published, ..draft };
+        let now = self.clock.now();
+        let data = EventChanged { event: published.event(now) };
+        let created = message(EVENT_CREATED, published.id, published.version, &data, now);
+        self.store.publish(published.id, created).await?;
+        self.cache.changed(published.id);
+        Ok(published)
+    }
+
+    /// Tells the inventory of a sample event, then shows it.
+    pub(crate) async fn publish_sample(&self, draft: Record) -> Result<(), Error> {
+        self.inventory.put_event(draft.id, &draft.spec.for_inventory()).await?;
+        self.publish(draft).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn change(
+        &self,
+        caller: &Caller,
+        id: EventId,
+        request: &EventRequest,
+    ) -> Result<Record, Error> {
+        let _alone = self.alone(id).await;
+        let stored = self.theirs(caller, id).await?;
+        let now = self.clock.now();
+        let spec = domain::check(request, now, Some(stored.spec.starts_at)).map_err(Error::Invalid)?;
+        if stored.phase == Phase::Cancelled {
+            return Err(Error::Cancelled);
+        }
+        // Nor can sales that have opened be closed to change what was fixed.
+        if stored.spec.sales_opened(now) && !(spec.sales_opened(now) && spec.sells_alike(&stored.spec)) {
+            return Err(Error::OnSale);
+        }
+        self.inventory.put_event(id, &spec.for_inventory()).await?;
+        let version = stored.version;
+        let changed = Record { spec, version: version + 1, ..stored };
+        let data = EventChanged { event: changed.event(now) };
+        let told = message(EVENT_CHANGED, id, changed.version, &data, now);
+        let updated = self.store.update(id, version, changed.spec.clone(), told).await?;
+        self.cache.changed(id);
+        // Whoever changes or cancels it waits for us, so only another process can have come between.
+        if updated { Ok(changed) } else { Err(Error::Cancelled) }
+    }
+
+    /// Closes the event in the inventory, then cancels it. Cancelled before: the same answer.
+    pub(crate) async fn cancel(&self, caller: &Caller, id: EventId) -> Result<(), Error> {
+        let _alone = self.alone(id).await;
+        let stored = self.theirs(caller, id).await?;
+        if stored.phase == Phase::Cancelled {
+            return Ok(());
+        }
+        self.inventory.close_event(id).await?;
+        let data = EventCancelled { event_id: id };
+        let told = message(EVENT_CANCELLED, id, stored.version + 1, &data, self.clock.now());
+        self.store.cancel(id, told).await?;
+        self.cache.changed(id);
+        Ok(())
+    }
+
+    /// Counts what happened to a booking.
+    pub(crate) async fn count(&self, counted: Counted) -> Result<(), store::Error> {
+        self.store.count(counted).await?;
+        self.cache.changed(counted.event);
+        Ok(())
+    }
+
+    /// The event as it is stored, if the caller may change it.
+    async fn theirs(&self, caller: &Caller, id: EventId) -> Result<Record, Error> {
+        let stored = self.store.get(id).await?.ok_or(Error::NotFound)?;
+        if caller.role == Role::Admin || stored.organizer == Some(caller.user) {
+            Ok(stored)
+        } else {
+            Err(Error::NotTheirs)
+        }
+    }
+
+    async fn alone(&self, id: EventId) -> MutexGuard<'_, ()> {
+        self.changing[cache::stripe(id, STRIPES)].lock().await
+    }
+}
+
+fn message(kind: &str, id: EventId, version: u64, data: &impl serde::Serialize, now: Timestamp) -> Envelope {
+    bus::event(kind, id.to_string(), version, data, now)
+}

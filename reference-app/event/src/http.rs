@@ -1,0 +1,185 @@
+//! The HTTP side: everybody reads, organizers write.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Json as JsonBody, Router};
+use contract::event::{Event, EventRequest, Layout};
+use platform::Problem;
+use platform::auth::Staff;
+use platform::extract::{Json, Listed, Page, Path, Query};
+use serde::Deserialize;
+use ticketblitz_core::EventId;
+use utoipa::IntoParams;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::catalog::Catalog;
+use crate::store;
+
+pub(crate) fn router(catalog: Arc<Catalog>) -> (Router, OpenApi) {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get, change, cancel))
+        .routes(routes!(layout))
+        .with_state(catalog)
+        .split_for_parts()
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Filter {
+    /// Not begun, not cancelled.
+    Upcoming,
+    /// On sale, with places left.
+    Available,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Search {
+    #[param(inline)]
+    filter: Option<Filter>,
+    /// Part of the name, case aside.
+    name: Option<String>,
+    /// Part of the venue, case aside.
+    venue: Option<String>,
+}
+
+/// Events in the order of their start.
+#[utoipa::path(get, path = "/api/events", tag = "events",
+    params(Search,
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 if absent"),
+        ("cursor" = Option<String>, Query, description = "The nextCursor of the page before")),
+    responses((status = 200, body = Listed<Event>), (status = 400, description = "malformed-request")))]
+async fn list(
+    State(catalog): State<Arc<Catalog>>,
+    Query(search): Query<Search>,
+    page: Page,
+) -> Result<JsonBody<Listed<Event>>, Problem> {
+    let query = store::Query {
+        filter: search.filter.map(|filter| match filter {
+            Filter::Upcoming => store::Filter::Upcoming,
+            Filter::Available => store::Filter::Available,
+        }),
+        name: search.name.filter(|name| !name.is_empty()),
+        venue: search.venue.filter(|venue| !venue.is_empty()),
+        after: page.after()?,
+        limit: page.limit + 1, // one more tells whether there is a next page
+    };
+    let found = catalog.list(query).await?;
+    let now = catalog.clock.now();
+    let shown = &found[..found.len().min(usize::try_from(page.limit).unwrap_or(usize::MAX))];
+    let next = shown.last().filter(|_| found.len() > shown.len());
+    let next = next.map(|record| (record.spec.starts_at, record.id));
+    let events = shown.iter().map(|record| record.event(now)).collect();
+    Ok(JsonBody(Listed::new(events, next.as_ref())))
+}
+
+/// One event.
+#[utoipa::path(get, path = "/api/events/{id}", tag = "events",
+    params(("id" = String, Path, description = "The event")),
+    responses((status = 200, body = Event), (status = 404, description = "not-found")))]
+async fn get(
+    State(catalog): State<Arc<Catalog>>,
+    Path(id): Path<EventId>,
+) -> Result<JsonBody<Event>, Problem> {
+    let record = catalog.get(id).await?;
+    Ok(JsonBody(record.event(catalog.clock.now())))
+}
+
+/// The static layout: which places there are, and what they cost.
+#[utoipa::path(get, path = "/api/events/{id}/seats", tag = "events",
+    params(("id" = String, Path, description = "The event"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of a layout that is known already")),
+    responses(
+        (status = 200, body = Layout, headers(("ETag" = String))),
+        (status = 304, description = "The layout is still that one"),
+        (status = 404, description = "not-found"),
+    ))]
+async fn layout(
+    State(catalog): State<Arc<Catalog>>,
+    Path(id): Path<EventId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let layout = catalog.layout(id).await?;
+    // Kept, but asked for again each time: before the sale it may change.
+    let caching = [(header::ETAG, layout.tag.as_str()), (header::CACHE_CONTROL, "public, no-cache")];
+    if is_known(&headers, &layout.tag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((caching, json, layout.json.clone()).into_response())
+}
+
+/// Makes an event. It can be held as soon as this is answered.
+#[utoipa::path(post, path = "/api/events", tag = "events", request_body = EventRequest,
+    responses(
+        (status = 201, body = Event),
+        (status = 401, description = "unauthenticated"),
+        (status = 403, description = "forbidden: takes the role ORGANIZER or ADMIN"),
+        (status = 422, description = "validation-failed, every wrong field listed"),
+        (status = 503, description = "dependency-unavailable"),
+    ))]
+async fn create(
+    State(catalog): State<Arc<Catalog>>,
+    Staff(caller): Staff,
+    Json(request): Json<EventRequest>,
+) -> Result<Response, Problem> {
+    let created = catalog.create(&caller, &request).await?;
+    let location = [(header::LOCATION, format!("/api/events/{}", created.id))];
+    Ok((StatusCode::CREATED, location, JsonBody(created.event(catalog.clock.now()))).into_response())
+}
+
+/// Changes an event: all of it is sent.
+#[utoipa::path(put, path = "/api/events/{id}", tag = "events", request_body = EventRequest,
+    params(("id" = String, Path, description = "The event")),
+    responses(
+        (status = 200, body = Event),
+        (status = 401, description = "unauthenticated"),
+        (status = 403, description = "forbidden: another organizer's"),
+        (status = 404, description = "not-found"),
+        (status = 409, description = "event-on-sale: what is fixed would change; sales-closed: it was cancelled"),
+        (status = 422, description = "validation-failed, every wrong field listed"),
+    ))]
+async fn change(
+    State(catalog): State<Arc<Catalog>>,
+    Staff(caller): Staff,
+    Path(id): Path<EventId>,
+    Json(request): Json<EventRequest>,
+) -> Result<JsonBody<Event>, Problem> {
+    let changed = catalog.change(&caller, id, &request).await?;
+    Ok(JsonBody(changed.event(catalog.clock.now())))
+}
+
+/// Cancels an event: its sale ends, what is paid is refunded.
+#[utoipa::path(delete, path = "/api/events/{id}", tag = "events",
+    params(("id" = String, Path, description = "The event")),
+    responses(
+        (status = 204, description = "It is cancelled, now or before"),
+        (status = 401, description = "unauthenticated"),
+        (status = 403, description = "forbidden: another organizer's"),
+        (status = 404, description = "not-found"),
+    ))]
+async fn cancel(
+    State(catalog): State<Arc<Catalog>>,
+    Staff(caller): Staff,
+    Path(id): Path<EventId>,
+) -> Result<StatusCode, Problem> {
+    catalog.cancel(&caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether one of the tags in `If-None-Match` is this one (RFC 9110: compared weakly), or all are welcome.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == "*" || known == tag)
+}

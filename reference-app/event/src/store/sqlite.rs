@@ -1,0 +1,226 @@
+//! The events in SQLite.
+
+mod rows;
+
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, SqliteConnection};
+use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::{Envelope, EventId, Timestamp};
+use ticketblitz_saga::{inbox, outbox};
+
+use super::{Counted, Error, Filter, Query, Store, What};
+use crate::domain::{Phase, Record, Spec};
+
+const CONSUMER: &str = "event";
+const SAMPLES: &str = "sample-events";
+
+/// The events in a SQLite file that was migrated before.
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteStore {
+    db: Sqlite,
+}
+
+impl SqliteStore {
+    pub(crate) fn new(db: Sqlite) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn keep_draft(&self, draft: Record) -> Result<(), Error> {
+        self.db.write(move |conn| Box::pin(async move { rows::insert(conn, &draft).await })).await
+    }
+
+    async fn keep_samples(&self, samples: Vec<Record>, now: Timestamp) -> Result<(), Error> {
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let first = sqlx::query(
+                        "INSERT INTO milestones (name, at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                    )
+                    .bind(SAMPLES)
+                    .bind(now)
+                    .execute(&mut *conn)
+                    .await?;
+                    if first.rows_affected() == 1 {
+                        for sample in &samples {
+                            rows::insert(conn, sample).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn sample_drafts(&self) -> Result<Vec<Record>, Error> {
+        let sql = format!("SELECT {} FROM events WHERE phase = 'SAMPLE' ORDER BY id", rows::COLUMNS);
+        let drafts = sqlx::query(AssertSqlSafe(sql)).fetch_all(self.db.readers()).await?;
+        rows::records(&drafts)
+    }
+
+    async fn publish(&self, id: EventId, created: Envelope) -> Result<(), Error> {
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let published = sqlx::query(
+                        "UPDATE events SET phase = 'PUBLISHED' WHERE id = $1 AND phase IN ('DRAFT', 'SAMPLE')",
+                    );
+                    if published.bind(id).execute(&mut *conn).await?.rows_affected() == 1 {
+                        outbox::push(conn, &created).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn discard(&self, id: EventId) -> Result<(), Error> {
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let discard =
+                        sqlx::query("DELETE FROM events WHERE id = $1 AND phase IN ('DRAFT', 'SAMPLE')");
+                    discard.bind(id).execute(conn).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn discard_abandoned(&self) -> Result<u64, Error> {
+        self.db
+            .write(|conn| {
+                Box::pin(async move {
+                    let discarded =
+                        sqlx::query("DELETE FROM events WHERE phase = 'DRAFT'").execute(conn).await?;
+                    Ok(discarded.rows_affected())
+                })
+            })
+            .await
+    }
+
+    async fn update(&self, id: EventId, version: u64, spec: Spec, changed: Envelope) -> Result<bool, Error> {
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let updated = rows::update(conn, id, version, &spec).await?;
+                    if updated {
+                        outbox::push(conn, &changed).await?;
+                    }
+                    Ok(updated)
+                })
+            })
+            .await
+    }
+
+    async fn cancel(&self, id: EventId, cancelled: Envelope) -> Result<bool, Error> {
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "UPDATE events SET phase = 'CANCELLED', version = version + 1 \
+                         WHERE id = $1 AND phase = 'PUBLISHED'",
+                    );
+                    let first = done.bind(id).execute(&mut *conn).await?.rows_affected() == 1;
+                    if first {
+                        outbox::push(conn, &cancelled).await?;
+                    }
+                    Ok(first)
+                })
+            })
+            .await
+    }
+
+    async fn get(&self, id: EventId) -> Result<Option<Record>, Error> {
+        let sql = format!(
+            "SELECT {} FROM events WHERE id = $1 AND phase IN ('PUBLISHED', 'CANCELLED')",
+            rows::COLUMNS
+        );
+        let row = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(self.db.readers()).await?;
+        Ok(row.as_ref().map(rows::record).transpose()?)
+    }
+
+    async fn list(&self, query: Query, now: Timestamp) -> Result<Vec<Record>, Error> {
+        let filter = match query.filter {
+            None => "phase IN ('PUBLISHED', 'CANCELLED')",
+            Some(Filter::Upcoming) => "phase = 'PUBLISHED' AND starts_at > $1",
+            Some(Filter::Available) => {
+                "phase = 'PUBLISHED' AND coalesce(sales_start, $1) <= $1 \
+                 AND coalesce(sales_end, starts_at) > $1 AND taken < total"
+            }
+        };
+        let after = if query.after.is_some() { "(starts_at, id) > ($4, $5)" } else { "true" };
+        let sql = format!(
+            "SELECT {} FROM events WHERE {filter} AND {after} \
+             AND ($2 IS NULL OR instr(name_folded, $2) > 0) \
+             AND ($3 IS NULL OR instr(venue_folded, $3) > 0) \
+             ORDER BY starts_at, id LIMIT $6",
+            rows::COLUMNS
+        );
+        let found = sqlx::query(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(query.name.as_deref().map(rows::folded))
+            .bind(query.venue.as_deref().map(rows::folded))
+            .bind(query.after.map(|(starts_at, _)| starts_at))
+            .bind(query.after.map(|(_, id)| id))
+            .bind(query.limit)
+            .fetch_all(self.db.readers())
+            .await?;
+        rows::records(&found)
+    }
+
+    async fn count(&self, counted: Counted) -> Result<(), Error> {
+        self.db.write(move |conn| Box::pin(async move { count(conn, counted).await })).await
+    }
+}
+
+async fn count(conn: &mut SqliteConnection, counted: Counted) -> Result<(), Error> {
+    if !inbox::claim(conn, CONSUMER, &counted.message.to_string()).await? {
+        return Ok(());
+    }
+    let before: Option<(u32, bool, bool)> =
+        sqlx::query_as("SELECT quantity, confirmed, cancelled FROM counted_bookings WHERE booking = $1")
+            .bind(counted.booking)
+            .fetch_optional(&mut *conn)
+            .await?;
+    // What the first message said stays, so that no more is given back than was taken.
+    let (quantity, confirmed, cancelled) = before.unwrap_or((counted.quantity, false, false));
+    let (now_confirmed, now_cancelled) = match counted.what {
+        What::Confirmed => (true, cancelled),
+        What::Cancelled => (confirmed, true),
+    };
+    sqlx::query(
+        "INSERT INTO counted_bookings (booking, event, quantity, confirmed, cancelled) \
+         VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (booking) DO UPDATE SET confirmed = excluded.confirmed, cancelled = excluded.cancelled",
+    )
+    .bind(counted.booking)
+    .bind(counted.event)
+    .bind(quantity)
+    .bind(now_confirmed)
+    .bind(now_cancelled)
+    .execute(&mut *conn)
+    .await?;
+    // A booking takes its places while it is confirmed and not cancelled; this is by how much that changed.
+    let takes = |confirmed: bool, cancelled: bool| i64::from(confirmed && !cancelled);
+    let change = takes(now_confirmed, now_cancelled) - takes(confirmed, cancelled);
+    if change != 0 {
+        sqlx::query("UPDATE events SET taken = taken + $2 WHERE id = $1")
+            .bind(counted.event)
+            .bind(change * i64::from(quantity))
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+fn phase_text(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Draft => "DRAFT",
+        Phase::Sample => "SAMPLE",
+        Phase::Published => "PUBLISHED",
+        Phase::Cancelled => "CANCELLED",
+    }
+}

@@ -1,0 +1,144 @@
+//! Events as rows.
+
+use contract::event::{BookingMode, Section};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use ticketblitz_core::EventId;
+
+use super::phase_text;
+use crate::domain::{Phase, Record, Spec, places};
+use crate::store::Error;
+
+pub(super) const COLUMNS: &str = "id, organizer, name, venue, starts_at, time_zone, currency, mode, \
+                                  max_per_customer, sales_start, sales_end, waiting_room, sections, taken, phase, \
+                                  version";
+
+pub(super) async fn insert(conn: &mut SqliteConnection, record: &Record) -> Result<(), Error> {
+    let spec = &record.spec;
+    sqlx::query(
+        "INSERT INTO events (id, organizer, name, venue, name_folded, venue_folded, starts_at, time_zone, currency, \
+         mode, max_per_customer, sales_start, sales_end, waiting_room, sections, total, taken, phase, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+    )
+    .bind(record.id)
+    .bind(record.organizer)
+    .bind(spec.name.as_str())
+    .bind(spec.venue.as_str())
+    .bind(folded(&spec.name))
+    .bind(folded(&spec.venue))
+    .bind(spec.starts_at)
+    .bind(spec.time_zone.as_str())
+    .bind(spec.currency)
+    .bind(mode_text(spec.mode))
+    .bind(spec.max_per_customer)
+    .bind(spec.sales_start)
+    .bind(spec.sales_end)
+    .bind(spec.waiting_room)
+    .bind(json(&spec.sections))
+    .bind(places(&spec.sections))
+    .bind(record.taken)
+    .bind(phase_text(record.phase))
+    .bind(number(record.version))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn update(
+    conn: &mut SqliteConnection,
+    id: EventId,
+    version: u64,
+    spec: &Spec,
+) -> Result<bool, Error> {
+    let updated = sqlx::query(
+        "UPDATE events SET name = $3, venue = $4, name_folded = $5, venue_folded = $6, starts_at = $7, \
+         time_zone = $8, currency = $9, mode = $10, max_per_customer = $11, sales_start = $12, sales_end = $13, \
+         waiting_room = $14, sections = $15, total = $16, version = version + 1 \
+         WHERE id = $1 AND version = $2 AND phase = 'PUBLISHED'",
+    )
+    .bind(id)
+    .bind(number(version))
+    .bind(spec.name.as_str())
+    .bind(spec.venue.as_str())
+    .bind(folded(&spec.name))
+    .bind(folded(&spec.venue))
+    .bind(spec.starts_at)
+    .bind(spec.time_zone.as_str())
+    .bind(spec.currency)
+    .bind(mode_text(spec.mode))
+    .bind(spec.max_per_customer)
+    .bind(spec.sales_start)
+    .bind(spec.sales_end)
+    .bind(spec.waiting_room)
+    .bind(json(&spec.sections))
+    .bind(places(&spec.sections))
+    .execute(conn)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+pub(super) fn records(rows: &[SqliteRow]) -> Result<Vec<Record>, Error> {
+    Ok(rows.iter().map(record).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
+    let sections: Vec<Section> = serde_json::from_str(row.try_get::<&str, _>("sections")?)
+        .map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let spec = Spec {
+        name: row.try_get("name")?,
+        venue: row.try_get("venue")?,
+        starts_at: row.try_get("starts_at")?,
+        time_zone: row.try_get("time_zone")?,
+        currency: row.try_get("currency")?,
+        mode: mode(row.try_get("mode")?),
+        max_per_customer: row.try_get("max_per_customer")?,
+        sales_start: row.try_get("sales_start")?,
+        sales_end: row.try_get("sales_end")?,
+        waiting_room: row.try_get("waiting_room")?,
+        sections,
+    };
+    let version: i64 = row.try_get("version")?;
+    Ok(Record {
+        id: row.try_get("id")?,
+        organizer: row.try_get("organizer")?,
+        spec,
+        taken: row.try_get("taken")?,
+        phase: phase(row.try_get("phase")?),
+        version: u64::try_from(version).unwrap_or_default(),
+    })
+}
+
+/// A text as it is searched.
+pub(super) fn folded(text: &str) -> String {
+    text.to_lowercase()
+}
+
+fn json(sections: &[Section]) -> String {
+    serde_json::to_string(sections).expect("a layout is JSON")
+}
+
+fn number(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+fn mode_text(mode: BookingMode) -> &'static str {
+    match mode {
+        BookingMode::Visual => "VISUAL",
+        BookingMode::Tatkal => "TATKAL",
+    }
+}
+
+/// The table's own check allows no third one.
+fn mode(text: &str) -> BookingMode {
+    if text == "VISUAL" { BookingMode::Visual } else { BookingMode::Tatkal }
+}
+
+/// The table's own check allows no fifth one.
+fn phase(text: &str) -> Phase {
+    match text {
+        "DRAFT" => Phase::Draft,
+        "SAMPLE" => Phase::Sample,
+        "PUBLISHED" => Phase::Published,
+        _ => Phase::Cancelled,
+    }
+}

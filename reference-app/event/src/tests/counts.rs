@@ -1,0 +1,76 @@
+//! Places left, as bookings come and go.
+
+use contract::events::{BOOKING_CANCELLED, BOOKING_CONFIRMED, BookingCancelled, BookingConfirmed};
+use platform::bus::{self, HandleError, Handler};
+use ticketblitz_core::{BookingId, Clock, Currency, Envelope, EventId};
+
+use super::*;
+use crate::counts::Counts;
+
+fn confirmed(rig: &Rig, event: &Value, booking: BookingId) -> Envelope {
+    let data = BookingConfirmed {
+        booking_id: booking,
+        user_id: UserId::new(),
+        event_id: text(event, "id").parse::<EventId>().expect("an id"),
+        seat_ids: Vec::new(),
+        section: None,
+        quantity: 2,
+        amount: 1,
+        currency: Currency::EUR,
+        tickets: Vec::new(),
+    };
+    bus::event(BOOKING_CONFIRMED, booking.to_string(), 1, &data, rig.clock.now())
+}
+
+fn cancelled(rig: &Rig, event: &Value, booking: BookingId, was_confirmed: bool) -> Envelope {
+    let data = BookingCancelled {
+        booking_id: booking,
+        user_id: UserId::new(),
+        event_id: text(event, "id").parse::<EventId>().expect("an id"),
+        quantity: 2,
+        was_confirmed,
+    };
+    bus::event(BOOKING_CANCELLED, booking.to_string(), 2, &data, rig.clock.now())
+}
+
+#[tokio::test]
+async fn places_drop_once_a_booking_and_come_back_once() {
+    let rig = Rig::new().await;
+    let event = rig.created(&organizer(), &concert()).await;
+    let counts = Counts::new(Arc::clone(&rig.catalog));
+    let left = async || rig.get(&path(&event)).await.1["availableSeats"].clone();
+    let booking = BookingId::new();
+    let confirmation = confirmed(&rig, &event, booking);
+    assert_eq!(left().await, 100);
+    for _ in 0..3 {
+        counts.handle(&confirmation).await.expect("counted");
+        assert_eq!(left().await, 98, "shown at once, and once");
+    }
+    let cancellation = cancelled(&rig, &event, booking, true);
+    for message in [&cancellation, &cancellation, &confirmation] {
+        counts.handle(message).await.expect("counted");
+        assert_eq!(left().await, 100);
+    }
+    counts.handle(&cancelled(&rig, &event, BookingId::new(), false)).await.expect("nothing to count");
+    assert_eq!(left().await, 100);
+}
+
+#[tokio::test]
+async fn a_full_event_is_sold_out() {
+    let rig = Rig::new().await;
+    let mut body = concert();
+    body["totalSeats"] = json!(2);
+    let event = rig.created(&organizer(), &body).await;
+    let counts = Counts::new(Arc::clone(&rig.catalog));
+    counts.handle(&confirmed(&rig, &event, BookingId::new())).await.expect("counted");
+    assert_eq!(rig.get(&path(&event)).await.1["status"], "SOLD_OUT");
+    assert_eq!(rig.get("/api/events?filter=available").await.1["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_poison() {
+    let rig = Rig::new().await;
+    let counts = Counts::new(Arc::clone(&rig.catalog));
+    let message = bus::event(BOOKING_CONFIRMED, "key", 1, &json!({"bookingId": 7}), rig.clock.now());
+    assert!(matches!(counts.handle(&message).await, Err(HandleError::Poison(_))));
+}

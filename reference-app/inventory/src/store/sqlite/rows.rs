@@ -1,0 +1,134 @@
+//! Claims as rows.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
+use ticketblitz_lock::{Fence, HoldId, HoldRef, Want};
+
+use crate::store::{Claim, ClaimState, Error};
+
+const COLUMNS: &str = "booking, hold, event, owner, seats, section, quantity, amount, currency, fence, state, \
+                       deadline, until";
+
+pub(super) async fn claim_on(conn: &mut SqliteConnection, hold: HoldId) -> Result<Option<Claim>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM claims WHERE hold = $1");
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(hold).fetch_optional(conn).await?;
+    Ok(row.as_ref().map(claim).transpose()?)
+}
+
+pub(super) async fn claim_of(
+    conn: &mut SqliteConnection,
+    booking: BookingId,
+) -> Result<Option<Claim>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM claims WHERE booking = $1");
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(booking).fetch_optional(conn).await?;
+    Ok(row.as_ref().map(claim).transpose()?)
+}
+
+/// Payments that lapsed by `now`, oldest first: of all events, in bounded batches.
+pub(super) async fn lapsed(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    most: u32,
+) -> Result<Vec<Claim>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM claims WHERE state = 'PAYING' AND until <= $1 ORDER BY until LIMIT $2"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(now).bind(most).fetch_all(conn).await?;
+    Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
+}
+
+/// All that counts for an event: live payments and sales.
+pub(super) async fn counting(
+    conn: &mut SqliteConnection,
+    event: EventId,
+    now: Timestamp,
+) -> Result<Vec<Claim>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM claims WHERE event = $1 \
+         AND (state = 'SOLD' OR (state = 'PAYING' AND until > $2))"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(event).bind(now).fetch_all(conn).await?;
+    Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
+}
+
+pub(super) async fn insert(conn: &mut SqliteConnection, claim: &Claim, now: Timestamp) -> Result<(), Error> {
+    let (seats, section) = match &claim.want {
+        Want::Seats(seats) => (Some(json(seats)), None),
+        Want::Area { section, .. } => (None, Some(section.as_str())),
+    };
+    sqlx::query(
+        "INSERT INTO claims (booking, hold, event, owner, seats, section, quantity, amount, currency, fence, \
+         state, deadline, until, created_at, changed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)",
+    )
+    .bind(claim.booking)
+    .bind(claim.hold.hold)
+    .bind(claim.hold.event)
+    .bind(claim.owner)
+    .bind(seats)
+    .bind(section)
+    .bind(claim.want.units())
+    .bind(claim.amount)
+    .bind(claim.currency)
+    .bind(number(claim.fence))
+    .bind(claim.state.as_str())
+    .bind(claim.deadline)
+    .bind(claim.until)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_state(
+    conn: &mut SqliteConnection,
+    claim: &mut Claim,
+    state: ClaimState,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE claims SET state = $2, changed_at = $3 WHERE booking = $1")
+        .bind(claim.booking)
+        .bind(state.as_str())
+        .bind(now)
+        .execute(conn)
+        .await?;
+    claim.state = state;
+    Ok(())
+}
+
+/// Seats for `json_each`.
+pub(super) fn json(seats: &[SeatId]) -> String {
+    serde_json::to_string(seats).expect("a list of texts is JSON")
+}
+
+/// A fence as SQLite keeps it: its sixteen digits fit.
+pub(super) fn number(fence: Fence) -> i64 {
+    i64::try_from(fence.as_u64()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn fence(number: i64) -> Fence {
+    Fence::new(u64::try_from(number).unwrap_or_default())
+}
+
+fn claim(row: &SqliteRow) -> Result<Claim, sqlx::Error> {
+    let want = match row.try_get::<Option<&str>, _>("seats")? {
+        Some(seats) => Want::Seats(serde_json::from_str(seats).map_err(|e| sqlx::Error::Decode(e.into()))?),
+        None => Want::Area { section: row.try_get("section")?, quantity: row.try_get("quantity")? },
+    };
+    let state = row.try_get::<&str, _>("state")?;
+    let state = ClaimState::parse(state)
+        .ok_or_else(|| sqlx::Error::Decode(format!("{state} is no state of a claim").into()))?;
+    Ok(Claim {
+        booking: row.try_get("booking")?,
+        hold: HoldRef { event: row.try_get("event")?, hold: row.try_get("hold")? },
+        owner: row.try_get("owner")?,
+        want,
+        amount: row.try_get("amount")?,
+        currency: row.try_get("currency")?,
+        fence: fence(row.try_get("fence")?),
+        state,
+        deadline: row.try_get("deadline")?,
+        until: row.try_get("until")?,
+    })
+}

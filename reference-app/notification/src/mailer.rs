@@ -1,0 +1,104 @@
+//! Handing mails to whoever delivers them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use contract::NotificationId;
+
+/// Delivers mails.
+#[async_trait]
+pub trait Mailer: Send + Sync + std::fmt::Debug + 'static {
+    /// Delivers an RFC 5322 text. Once this is `Ok` the mail is not lost any more; a repeat under the same id
+    /// replaces the first.
+    ///
+    /// # Errors
+    /// It may not have been delivered.
+    async fn send(&self, id: NotificationId, mail: Vec<u8>) -> io::Result<()>;
+
+    /// The mail as it was sent, where that can be told.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    async fn sent(&self, id: NotificationId) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// Leaves each mail as a file `{id}.eml`, for a mail program to open or to pick up.
+#[derive(Debug, Clone)]
+pub struct FileMailer {
+    dir: PathBuf,
+}
+
+impl FileMailer {
+    /// In this directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub async fn open(dir: PathBuf) -> io::Result<Self> {
+        tokio::fs::create_dir_all(&dir).await?;
+        Ok(Self { dir })
+    }
+}
+
+#[async_trait]
+impl Mailer for FileMailer {
+    async fn send(&self, id: NotificationId, mail: Vec<u8>) -> io::Result<()> {
+        let dir = self.dir.clone();
+        tokio::task::spawn_blocking(move || write(&dir, id, &mail)).await?
+    }
+
+    async fn sent(&self, id: NotificationId) -> io::Result<Option<Vec<u8>>> {
+        match tokio::fs::read(self.dir.join(format!("{id}.eml"))).await {
+            Ok(mail) => Ok(Some(mail)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whole or not at all, and on the disk: the file under its name first, then the name.
+fn write(dir: &Path, id: NotificationId, mail: &[u8]) -> io::Result<()> {
+    // Again, in case somebody tidied it away; and for nobody else's eyes: a ticket's code is the ticket.
+    fs::create_dir_all(dir)?;
+    let part = dir.join(format!(".{id}.part"));
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&part)?;
+    file.write_all(mail)?;
+    file.sync_all()?;
+    fs::rename(&part, dir.join(format!("{id}.eml")))?;
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_repeat_replaces_and_a_directory_that_went_is_made_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mailer = FileMailer::open(dir.path().join("mail")).await.expect("opens");
+        let id = NotificationId::new();
+        mailer.send(id, b"first".to_vec()).await.expect("sent");
+        mailer.send(id, b"again".to_vec()).await.expect("sent");
+        assert_eq!(mailer.sent(id).await.expect("read").as_deref(), Some(&b"again"[..]));
+        let files: Vec<_> = fs::read_dir(dir.path().join("mail")).expect("mails").collect();
+        assert_eq!(files.len(), 1);
+        let file = files[0].as_ref().expect("a file").metadata().expect("its mode");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+        fs::remove_dir_all(dir.path().join("mail")).expect("removed");
+        assert_eq!(mailer.sent(id).await.expect("read"), None);
+        mailer.send(id, b"third".to_vec()).await.expect("sent");
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_cannot_be_kept_is_not_sent() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mailer = FileMailer::open(dir.path().join("mail")).await.expect("opens");
+        fs::remove_dir(dir.path().join("mail")).expect("removed");
+        fs::write(dir.path().join("mail"), "in the way").expect("written");
+        mailer.send(NotificationId::new(), b"mail".to_vec()).await.expect_err("no directory");
+    }
+}

@@ -1,0 +1,87 @@
+//! Lists, a page at a time.
+
+use axum::extract::FromRequestParts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Query;
+use crate::problem::{Problem, kinds};
+
+const DEFAULT_LIMIT: u32 = 50;
+const MOST: u32 = 200;
+
+/// Which page of a list: `limit` (1 to 200, 50 if absent) and `cursor`, as the page before gave it.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// How many items at most.
+    pub limit: u32,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl Page {
+    /// What the items of this page come after; `None` on the first page.
+    ///
+    /// # Errors
+    /// 400: the cursor is none that a list gave.
+    pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+        let after = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        after.map(Some).ok_or_else(|| wrong("cursor", "is not one that a page before gave"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(Asked { limit, cursor }) = Query::from_request_parts(parts, state).await?;
+        let limit = match limit {
+            None => DEFAULT_LIMIT,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=MOST).contains(limit))
+                .ok_or_else(|| wrong("limit", "is a whole number from 1 to 200"))?,
+        };
+        Ok(Self { limit, cursor })
+    }
+}
+
+fn wrong(field: &str, message: &str) -> Problem {
+    Problem::new(kinds::MALFORMED_REQUEST, format!("{field} {message}")).field(field, message)
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Listed<T> {
+    /// A page whose next one comes after `next`.
+    pub fn new(items: Vec<T>, next: Option<&impl Serialize>) -> Self {
+        // A position of ours always has a JSON form.
+        let next = next.and_then(|next| serde_json::to_vec(next).ok());
+        Self { items, next_cursor: next.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)) }
+    }
+
+    /// All there is.
+    pub fn all(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+}

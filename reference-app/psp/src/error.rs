@@ -1,0 +1,24 @@
+//! What can go wrong at the provider.
+
+use ticketblitz_core::sqlite;
+
+/// Why the store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("this Idempotency-Key was used with another request")]
+    KeyReused,
+    #[error("there is no such charge")]
+    UnknownCharge,
+    #[error("the charge failed, so there is nothing to refund")]
+    NotCharged,
+    #[error("the charge has been refunded already")]
+    AlreadyRefunded,
+    #[error(transparent)]
+    Database(#[from] sqlite::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}

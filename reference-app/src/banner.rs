@@ -1,0 +1,69 @@
+//! What the operator sees while the system starts and once it is up.
+#![allow(clippy::print_stdout)] // what it is for
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crate::config::ServeArgs;
+use crate::role::Role;
+
+/// One line that says what is being prepared.
+pub(crate) struct Progress {
+    began: Instant,
+    terminal: bool,
+}
+
+impl Progress {
+    pub(crate) fn start() -> Self {
+        Self { began: Instant::now(), terminal: std::io::stdout().is_terminal() }
+    }
+
+    pub(crate) fn step(&self, what: &str) {
+        if self.terminal {
+            print!("\r\x1b[K  {what} ...");
+            // A lost progress line is no reason to stop.
+            let _ = std::io::stdout().flush();
+        } else {
+            println!("  {what} ...");
+        }
+    }
+
+    pub(crate) fn done(self) -> Duration {
+        if self.terminal {
+            print!("\r\x1b[K");
+        }
+        self.began.elapsed()
+    }
+}
+
+pub(crate) struct Admin<'a> {
+    pub(crate) email: &'a str,
+    /// Printed at the start that made the account, never again.
+    pub(crate) password: &'a str,
+    pub(crate) path: &'a str,
+}
+
+pub(crate) fn print(args: &ServeArgs, roles: &[Role], admin: Option<&Admin<'_>>, took: Duration) {
+    let url = |role: Role| {
+        format!("http://{}", std::net::SocketAddr::new(args.listen, role.port() + args.port_offset))
+    };
+    println!("TicketBlitz {} is up after {} ms.\n", env!("CARGO_PKG_VERSION"), took.as_millis());
+    for role in roles {
+        println!("  {:<13} {}", role.name(), url(*role));
+    }
+    println!("\n  data in       {}", args.data_dir.display());
+    if !roles.contains(&Role::Gateway) {
+        return;
+    }
+    println!("  API           {}/docs", url(Role::Gateway));
+    println!("  mail sent     {}/mail", url(Role::Notification));
+    if let Some(admin) = admin {
+        println!(
+            "\n  Administrator {} with the password {} (kept in {})",
+            admin.email, admin.password, admin.path
+        );
+    }
+    println!("\nTry next:\n  curl {}/api/events", url(Role::Gateway));
+    let offset = if args.port_offset == 0 { String::new() } else { format!(" --url {}", url(Role::Gateway)) };
+    println!("  cargo run --release -- demo{offset}\n\nStop with Ctrl-C.");
+}

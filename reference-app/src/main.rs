@@ -1,0 +1,44 @@
+//! `ticketblitz`: the whole ticketing system in one binary.
+
+mod banner;
+mod config;
+mod demo;
+mod role;
+mod serve;
+mod users;
+mod wiring;
+
+use std::process::ExitCode;
+
+use config::{Command, ConfigError};
+
+fn main() -> ExitCode {
+    let command = match config::from_environment() {
+        Ok(command) => command,
+        Err(ConfigError::Clap(error)) => error.exit(),
+        Err(ConfigError::Sentence(sentence)) => return fail(&sentence),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime cannot be started: {error}")),
+    };
+    let ended = runtime.block_on(async {
+        match command {
+            Command::Serve(settings) => serve::run(*settings).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Users(args) => users::run(args).await,
+        }
+    });
+    // Not `drop`: a blocking task that hangs must not keep the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => fail(&sentence),
+    }
+}
+
+#[allow(clippy::print_stderr)] // the operator's answer
+fn fail(sentence: &str) -> ExitCode {
+    eprintln!("ticketblitz: {sentence}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,180 @@
+//! A system of its own for a test: the real binary on a temporary data directory and free ports, and a client.
+#![allow(dead_code)] // each test file uses a part
+#![allow(clippy::print_stderr)] // what the system logs belongs to the test's output
+
+pub mod client;
+pub mod provider;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+pub use client::{Answer, Buyer};
+
+/// Bounds every wait: a condition that never comes fails the test with a name, and a slow machine passes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+static NEXT_OFFSET: AtomicU16 = AtomicU16::new(0);
+
+/// A running `ticketblitz serve`. Killed when dropped.
+pub struct System {
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+    pub banner: String,
+    pub offset: u16,
+    dir: PathBuf,
+    settings: Vec<(String, String)>,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl System {
+    /// A first start on an empty directory.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let dir = temporary.path().join("data");
+        let settings: Vec<_> = settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let mut system = Self::launch(&dir, &settings).await;
+        system._temporary = Some(temporary);
+        system
+    }
+
+    /// Tries port offsets until all its ports are free.
+    async fn launch(dir: &Path, settings: &[(String, String)]) -> Self {
+        for _ in 0..50 {
+            let offset = free_offset();
+            let mut child = command(dir, settings)
+                .args(["serve", "--port-offset", &offset.to_string()])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()
+                .expect("the binary runs");
+            let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
+            let mut banner = String::new();
+            while let Some(line) = output.next_line().await.expect("its output") {
+                banner.push_str(&line);
+                banner.push('\n');
+                if line.starts_with("Stop with")
+                    || line.starts_with("  data in") && !banner.contains("gateway")
+                {
+                    // Drained, so that a full pipe never blocks the system.
+                    let stderr = child.stderr.take().expect("piped");
+                    tokio::spawn(async move {
+                        let mut lines = BufReader::new(stderr).lines();
+                        while let Ok(Some(line)) = lines.next_line().await {
+                            eprintln!("[system] {line}");
+                        }
+                    });
+                    let (dir, settings) = (dir.to_owned(), settings.to_vec());
+                    return Self { child, output, banner, offset, dir, settings, _temporary: None };
+                }
+            }
+            let failed = child.wait_with_output().await.expect("its end");
+            let sentence = String::from_utf8_lossy(&failed.stderr).into_owned();
+            assert!(sentence.contains("--port-offset"), "it did not start: {banner}{sentence}");
+        }
+        panic!("no free ports");
+    }
+
+    /// kill -9, as a power cut would.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("killed");
+    }
+
+    /// The same data again, after [`Self::kill`] or [`Self::terminate`].
+    pub async fn restart(&mut self) {
+        let mut again = Self::launch(&self.dir, &self.settings).await;
+        again._temporary = self._temporary.take();
+        *self = again;
+    }
+
+    /// Changes settings for the next [`Self::restart`].
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// SIGTERM, and how it ended and how long that took.
+    pub async fn terminate(&mut self) -> (std::process::ExitStatus, Duration) {
+        let began = Instant::now();
+        self.signal_terminate();
+        let status =
+            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("its status");
+        (status, began.elapsed())
+    }
+
+    pub fn signal_terminate(&self) {
+        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        rustix::process::kill_process(pid.expect("running"), rustix::process::Signal::TERM)
+            .expect("signalled");
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The address of a port of API.md: 8080 the gateway, 8081 auth and on.
+    pub fn url(&self, port: u16) -> String {
+        format!("http://127.0.0.1:{}", port + self.offset)
+    }
+
+    /// Somebody who has registered.
+    pub async fn buyer(&self, name: &str) -> Buyer {
+        Buyer::register(&self.url(8080), name).await
+    }
+
+    /// The administrator that the first start made.
+    pub async fn admin(&self) -> Buyer {
+        let password = std::fs::read_to_string(self.dir.join("admin-password")).expect("the password's file");
+        Buyer::log_in(&self.url(8080), "admin@ticketblitz.local", password.trim()).await
+    }
+
+    /// Runs another command of the binary on the same data.
+    pub async fn run(&self, args: &[&str]) -> std::process::Output {
+        command(&self.dir, &[]).args(args).output().await.expect("the binary runs")
+    }
+
+    /// What the provider has in its books: the independent witness.
+    pub async fn ledger(&self) -> serde_json::Value {
+        Buyer::nobody(&self.url(8089)).get("/v1/ledger").await.expect(200)
+    }
+}
+
+fn command(dir: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ticketblitz"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TICKETBLITZ_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("TICKETBLITZ_DATA_DIR", dir).envs(settings.iter().map(|(n, v)| (n, v)));
+    command
+}
+
+/// An offset at which the gateway's port is free now; the system itself finds out about the rest.
+fn free_offset() -> u16 {
+    loop {
+        let step = NEXT_OFFSET.fetch_add(1, Ordering::Relaxed);
+        let start = u16::try_from(std::process::id() % 1_500).expect("small");
+        let offset = 2_000 + (start + step) % 1_500 * 20;
+        if std::net::TcpListener::bind(("127.0.0.1", 8080 + offset)).is_ok() {
+            return offset;
+        }
+    }
+}
+
+/// Looks until the condition holds.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await; // between two looks
+    }
+}

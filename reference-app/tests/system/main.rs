@@ -1,0 +1,10 @@
+//! The whole system as its users meet it: the real binary, its sockets, its files, its signals.
+
+mod common;
+mod crash;
+mod demo;
+mod errors;
+mod flow;
+mod lifecycle;
+mod seed_defects;
+mod walkthrough;

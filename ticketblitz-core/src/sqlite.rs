@@ -1,0 +1,252 @@
+//! SQLite: one database file, one writer whose callers share commits, a pool of readers.
+//!
+//! SQLite has one writer at a time and a commit waits for the disk, so a commit each would cap a service at
+//! what the disk can sync. [`Sqlite::write`] hands its work to a task that runs all the work that waits, each
+//! piece behind a savepoint of its own, in one transaction: a piece that fails is undone alone, and nobody is
+//! answered before the commit that holds their work is on the disk (WAL, `synchronous=FULL`).
+
+mod text;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use futures::future::BoxFuture;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+/// The driver, so that callers name the version this crate is built with.
+pub use sqlx::{self, SqliteConnection, SqlitePool};
+use tokio::sync::watch;
+
+use writer::Writer;
+
+/// How long a statement waits for another process's write (`users create` beside a running server).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What went wrong in the database. Cheap to clone: a failed commit is told to everyone who shared it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{context}: {source}")]
+pub struct Error {
+    context: &'static str,
+    source: Arc<sqlx::Error>,
+}
+
+impl Error {
+    fn new(context: &'static str, source: sqlx::Error) -> Self {
+        Self { context, source: Arc::new(source) }
+    }
+
+    /// The name of the broken constraint or the columns of the broken index, if one was broken: SQLite says
+    /// `UNIQUE constraint failed: users.email`, this is `users.email`.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        let sqlx::Error::Database(error) = &*self.source else { return None };
+        error.message().split_once("constraint failed: ").map(|(_, name)| name)
+    }
+
+    /// The driver's error.
+    #[must_use]
+    pub fn driver_error(&self) -> &sqlx::Error {
+        &self.source
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        Self::new("the database refused", source)
+    }
+}
+
+/// A database. Clones share the writer and the readers.
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    path: PathBuf,
+    writer: Writer,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the file at `path`, making it if there is none, in WAL mode with `synchronous=FULL`: what has been
+    /// answered survives a power cut.
+    ///
+    /// Must be called within a tokio runtime: the writer is a task of it, which ends with the last clone.
+    ///
+    /// # Errors
+    /// The file cannot be opened, made or read as a database.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref().to_owned();
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        // The writer first: it makes the file and turns it to WAL, and readers of an absent file would fail.
+        let connection = options.connect().await.map_err(|e| Error::new("cannot open the database", e))?;
+        let writer = Writer::spawn(connection);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.create_if_missing(false).read_only(true))
+            .await
+            .map_err(|e| Error::new("cannot read the database", e))?;
+        Ok(Self { path, writer, readers })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Connections for reading. Each sees every commit that was answered before its statement began.
+    #[must_use]
+    pub fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// How many commits this database has made since it was opened, for whoever waits for news in it: the
+    /// receiver wakes after each commit, once for several that came close together.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.writer.commits()
+    }
+
+    /// Runs `work` in a transaction and commits it, in one commit with other callers' work where they wait.
+    ///
+    /// All of `work`'s effects are on the disk when this answers `Ok`, none of them when it answers `Err`.
+    ///
+    /// Cancel safe in this sense: once called, the work is done or undone as a whole even if the future is
+    /// dropped; whoever drops it does not learn which.
+    ///
+    /// # Errors
+    /// What `work` returned, or that the transaction could not be begun or committed.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.submit(work).await
+    }
+
+    /// Waits for the work that was handed in, then closes the file. Later writes fail.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum TestError {
+        #[error("refused")]
+        Refused,
+        #[error(transparent)]
+        Database(#[from] Error),
+    }
+
+    impl From<sqlx::Error> for TestError {
+        fn from(error: sqlx::Error) -> Self {
+            Self::Database(error.into())
+        }
+    }
+
+    async fn numbers() -> (tempfile::TempDir, Sqlite) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let db = Sqlite::open(dir.path().join("test.db")).await.expect("opens");
+        let made: Result<_, TestError> = db
+            .write(|conn| {
+                Box::pin(async {
+                    sqlx::query("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").execute(conn).await?;
+                    Ok(())
+                })
+            })
+            .await;
+        made.expect("a table");
+        (dir, db)
+    }
+
+    async fn insert(db: &Sqlite, n: i64, fail: bool) -> Result<(), TestError> {
+        db.write(move |conn| {
+            Box::pin(async move {
+                sqlx::query("INSERT INTO numbers VALUES ($1)").bind(n).execute(conn).await?;
+                if fail { Err(TestError::Refused) } else { Ok(()) }
+            })
+        })
+        .await
+    }
+
+    async fn count(db: &Sqlite) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM numbers").fetch_one(db.readers()).await.expect("counts")
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_is_undone_alone() {
+        let (_dir, db) = numbers().await;
+        let all = futures::future::join_all((0..200).map(|n| insert(&db, n, n % 2 == 1))).await;
+        assert_eq!(all.iter().filter(|r| r.is_ok()).count(), 100);
+        assert_eq!(count(&db).await, 100);
+        let twice = insert(&db, 0, false).await.expect_err("a key twice");
+        assert!(matches!(twice, TestError::Database(e) if e.constraint() == Some("numbers.n")));
+    }
+
+    #[tokio::test]
+    async fn callers_who_wait_together_share_commits() {
+        let (_dir, db) = numbers().await;
+        let before = *db.commits().borrow();
+        futures::future::join_all((0..500).map(|n| insert(&db, n, false))).await;
+        let commits = *db.commits().borrow() - before;
+        assert!(commits < 100, "500 writes took {commits} commits");
+        assert_eq!(count(&db).await, 500);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_caller_leaves_whole_work_behind() {
+        let (_dir, db) = numbers().await;
+        for n in 0..50 {
+            let write = insert(&db, n, false);
+            tokio::select! { biased; _ = write => {}, () = tokio::task::yield_now() => {} }
+        }
+        insert(&db, 1_000, false).await.expect("the writer goes on");
+        assert!(count(&db).await >= 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_work_stops_nobody_else() {
+        let (_dir, db) = numbers().await;
+        let inner = db.clone();
+        let panicked = tokio::spawn(async move {
+            inner
+                .write(|conn| {
+                    Box::pin(async move {
+                        sqlx::query("INSERT INTO numbers VALUES (7)").execute(conn).await?;
+                        if true {
+                            panic!("on purpose");
+                        }
+                        Ok::<(), TestError>(())
+                    })
+                })
+                .await
+        });
+        let error = panicked.await.expect("the caller does not panic").expect_err("the work failed");
+        assert!(error.to_string().contains("panicked"), "{error}");
+        assert_eq!(count(&db).await, 0, "what the panicking work wrote is undone");
+        insert(&db, 7, false).await.expect("the writer goes on");
+    }
+
+    #[tokio::test]
+    async fn writes_after_close_fail_and_nothing_is_lost() {
+        let (dir, db) = numbers().await;
+        insert(&db, 1, false).await.expect("written");
+        db.close().await;
+        assert!(insert(&db, 2, false).await.is_err());
+        let again = Sqlite::open(dir.path().join("test.db")).await.expect("opens again");
+        assert_eq!(count(&again).await, 1);
+    }
+}

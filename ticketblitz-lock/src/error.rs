@@ -1,0 +1,142 @@
+//! What a lock operation can answer besides success.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ticketblitz_core::{SeatId, Timestamp};
+
+use crate::types::{AttemptId, Fence, SeatState};
+
+/// Why nothing was changed. Every variant but [`OutcomeUnknown`](Self::OutcomeUnknown) is definite.
+///
+/// ```
+/// use ticketblitz_lock::LockError;
+/// fn tell(error: &LockError) -> String {
+///     match error {
+///         LockError::Unavailable(conflicts) => format!("taken: {conflicts}"),
+///         LockError::NotHeld => "your hold has lapsed, choose again".into(),
+///         other => other.to_string(),
+///     }
+/// }
+/// assert_eq!(tell(&LockError::NotHeld), "your hold has lapsed, choose again");
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// The store knows nothing of the event: [load](crate::SeatStore::load) it, then try again.
+    #[error("the event is not loaded")]
+    NotLoaded,
+    /// Some of what was wanted is not free; none of it was taken.
+    #[error("unavailable: {0}")]
+    Unavailable(Conflicts),
+    /// There is no such live hold of this owner: unknown, lapsed, released, sold or somebody else's.
+    #[error("the hold is not live")]
+    NotHeld,
+    /// The hold is being paid: it can neither be released nor extended.
+    #[error("the hold is in payment")]
+    InPayment,
+    /// The hold may not last longer than its ceiling.
+    #[error("the hold may last until {ceiling_at} at most")]
+    CeilingReached {
+        /// The latest moment that the hold may expire at.
+        ceiling_at: Timestamp,
+    },
+    /// The owner would have more units of the event than the request's limit.
+    #[error("{taken} of at most {limit} taken already")]
+    LimitExceeded {
+        /// The limit that the request named.
+        limit: u32,
+        /// What the owner holds, pays and has bought at present.
+        taken: u32,
+    },
+    /// The attempt was made before, for another owner or other seats.
+    #[error("the attempt was made before with another request")]
+    AttemptReused,
+    /// The attempt succeeded before and its hold is no longer live.
+    #[error("the hold of this attempt is no longer live")]
+    AttemptLapsed,
+    /// A later hold has taken one of the seats.
+    #[error("fence {seen} has been seen")]
+    StaleFence {
+        /// The highest fence found on the seats.
+        seen: Fence,
+    },
+    /// The request can never succeed as it is.
+    #[error("invalid: {0}")]
+    Invalid(String),
+    /// The backend refused or was not reached. Nothing was changed.
+    #[error("the lock store failed")]
+    Backend {
+        /// The driver's error.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The backend was asked and its answer was lost: the operation may have happened. Send it again; a hold
+    /// with the same attempt.
+    #[error("the lock store's answer was lost")]
+    OutcomeUnknown {
+        /// The attempt to repeat, if the operation was a hold.
+        attempt: Option<AttemptId>,
+    },
+}
+
+impl LockError {
+    /// A request that can never succeed.
+    #[must_use]
+    pub fn invalid(reason: impl Into<String>) -> Self {
+        Self::Invalid(reason.into())
+    }
+
+    /// A failure of the backend that changed nothing.
+    #[must_use]
+    pub fn backend(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Backend { source: Arc::new(source) }
+    }
+}
+
+/// All that stood in the way of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conflicts {
+    /// The seats that are not free, in the order they were asked for.
+    pub seats: Vec<SeatConflict>,
+    /// The areas with too few free units.
+    pub areas: Vec<AreaConflict>,
+}
+
+/// A seat that is not free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeatConflict {
+    /// The seat.
+    pub seat: SeatId,
+    /// Why it is not free.
+    pub state: SeatState,
+    /// When it may become free if nothing else happens; `None` for a sold seat.
+    pub retry_after: Option<Duration>,
+}
+
+/// An area with too few free units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AreaConflict {
+    /// The area's section.
+    pub section: String,
+    /// How many were wanted.
+    pub requested: u32,
+    /// How many are free.
+    pub available: u32,
+}
+
+impl fmt::Display for Conflicts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for SeatConflict { seat, state, .. } in &self.seats {
+            write!(f, "{separator}{seat} is {state}")?;
+            separator = ", ";
+        }
+        for AreaConflict { section, requested, available } in &self.areas {
+            write!(f, "{separator}{available} of {requested} left in {section}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! The callers' side: what [`SeatStore`] can do, in fewer words.
+
+mod builder;
+mod handles;
+
+use std::sync::Arc;
+
+use ticketblitz_core::{BookingId, EventId, ParseSeatError, SeatId};
+
+use crate::error::LockError;
+use crate::store::SeatStore;
+use crate::types::{
+    Capabilities, Cursor, EventSnapshot, EventStatus, Expired, Hold, HoldRef, HoldState, Owner, Want,
+};
+pub use builder::{HoldBuilder, NoOwner};
+pub use handles::{Held, Paying};
+
+/// Seat locks on some backend. Cheap to clone; it has no type parameter, so it stands in anybody's struct.
+///
+/// Everything here is one call of a [`SeatStore`] operation and inherits its promises, cancellation included.
+///
+/// ```
+/// use ticketblitz_core::EventId;
+/// use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks};
+///
+/// struct BoxOffice {
+///     locks: SeatLocks,
+/// }
+///
+/// # async fn run() -> Result<(), LockError> {
+/// let office = BoxOffice { locks: SeatLocks::new(MemoryStore::default()) };
+/// let event = EventId::new();
+/// assert!(matches!(office.locks.status(event).await, Err(LockError::NotLoaded)));
+/// office.locks.load(&EventSnapshot::new(event)).await?;
+/// assert!(office.locks.status(event).await?.seats.is_empty());
+/// # Ok(())
+/// # }
+/// # futures::executor::block_on(run()).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct SeatLocks {
+    store: Arc<dyn SeatStore>,
+}
+
+impl SeatLocks {
+    /// Locks on this backend.
+    #[must_use]
+    pub fn new(store: impl SeatStore) -> Self {
+        Self::from_arc(Arc::new(store))
+    }
+
+    /// Locks on a backend that others share.
+    #[must_use]
+    pub fn from_arc(store: Arc<dyn SeatStore>) -> Self {
+        Self { store }
+    }
+
+    /// The backend, for what is not repeated here.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn SeatStore> {
+        &self.store
+    }
+
+    /// What the backend promises beyond the contract.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    /// Holds these seats, all or none. Name the [owner](HoldBuilder::owner), then `.await`.
+    ///
+    /// ```
+    /// # use ticketblitz_core::EventId;
+    /// # use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks};
+    /// # async fn run() -> Result<(), LockError> {
+    /// # let locks = SeatLocks::new(MemoryStore::default());
+    /// # let event = EventId::new();
+    /// # locks.load(&EventSnapshot::new(event)).await?;
+    /// let hold = locks.hold(event, ["A1", "A2"]).owner("alice").limit(8).await?;
+    /// assert_eq!(hold.seats().len(), 2);
+    /// hold.release().await?;
+    /// # Ok(())
+    /// # }
+    /// # futures::executor::block_on(run()).unwrap();
+    /// ```
+    pub fn hold<S>(&self, event: EventId, seats: S) -> HoldBuilder
+    where
+        S: IntoIterator<Item: ToSeat>,
+    {
+        let seats: Result<Vec<SeatId>, ParseSeatError> = seats.into_iter().map(ToSeat::to_seat).collect();
+        let want = seats.map(Want::Seats).map_err(|error| LockError::invalid(error.to_string()));
+        HoldBuilder::new(Arc::clone(&self.store), event, want)
+    }
+
+    /// Holds some units of a general-admission area.
+    pub fn area(&self, event: EventId, section: impl Into<String>, quantity: u32) -> HoldBuilder {
+        let want = Want::Area { section: section.into(), quantity };
+        HoldBuilder::new(Arc::clone(&self.store), event, Ok(want))
+    }
+
+    /// A live hold, whoever's it is.
+    ///
+    /// # Errors
+    /// [`LockError::NotHeld`], [`LockError::NotLoaded`].
+    pub async fn get(&self, hold: HoldRef) -> Result<Hold, LockError> {
+        self.store.get(hold).await
+    }
+
+    /// The handle of a hold made earlier, in another request say.
+    ///
+    /// # Errors
+    /// [`LockError::NotHeld`] also if it is not `owner`'s, [`LockError::InPayment`].
+    pub async fn held(&self, hold: HoldRef, owner: &Owner) -> Result<Held, LockError> {
+        let hold = self.store.get(hold).await?;
+        if hold.owner != *owner {
+            return Err(LockError::NotHeld);
+        }
+        match hold.state {
+            HoldState::Held => Ok(Held::new(Arc::clone(&self.store), hold)),
+            HoldState::Paying => Err(LockError::InPayment),
+        }
+    }
+
+    /// The handle of a payment begun earlier.
+    ///
+    /// # Errors
+    /// [`LockError::NotHeld`] also if no payment has begun.
+    pub async fn paying(&self, hold: HoldRef) -> Result<Paying, LockError> {
+        let hold = self.store.get(hold).await?;
+        match hold.state {
+            HoldState::Paying => Ok(Paying::new(Arc::clone(&self.store), hold)),
+            HoldState::Held => Err(LockError::NotHeld),
+        }
+    }
+
+    /// Frees what was sold to a booking, after a refund.
+    ///
+    /// # Errors
+    /// [`LockError::NotLoaded`], or the backend's.
+    pub async fn reopen(&self, event: EventId, booking: BookingId) -> Result<(), LockError> {
+        self.store.reopen(event, booking).await
+    }
+
+    /// Tells the store what is sold and in payment: see [`SeatStore::load`].
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`], or the backend's.
+    pub async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
+        self.store.load(snapshot).await
+    }
+
+    /// Forgets an event with all its holds.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn unload(&self, event: EventId) -> Result<(), LockError> {
+        self.store.unload(event).await
+    }
+
+    /// The whole event at one moment.
+    ///
+    /// # Errors
+    /// [`LockError::NotLoaded`], or the backend's.
+    pub async fn status(&self, event: EventId) -> Result<EventStatus, LockError> {
+        self.store.status(event).await
+    }
+
+    /// The holds that lapsed after the cursor: see [`SeatStore::expired`].
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`] for another backend's cursor, or the backend's.
+    pub async fn expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError> {
+        self.store.expired(after, limit).await
+    }
+}
+
+/// What names a seat: a [`SeatId`], or text such as `"A1"`.
+pub trait ToSeat {
+    /// The seat.
+    ///
+    /// # Errors
+    /// The text names none.
+    fn to_seat(self) -> Result<SeatId, ParseSeatError>;
+}
+
+impl ToSeat for SeatId {
+    fn to_seat(self) -> Result<SeatId, ParseSeatError> {
+        Ok(self)
+    }
+}
+
+impl ToSeat for &SeatId {
+    fn to_seat(self) -> Result<SeatId, ParseSeatError> {
+        Ok(*self)
+    }
+}
+
+impl ToSeat for &str {
+    fn to_seat(self) -> Result<SeatId, ParseSeatError> {
+        self.parse()
+    }
+}
+
+impl ToSeat for String {
+    fn to_seat(self) -> Result<SeatId, ParseSeatError> {
+        self.parse()
+    }
+}

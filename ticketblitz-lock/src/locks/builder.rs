@@ -1,0 +1,108 @@
+//! A hold in the making.
+
+use std::fmt::Debug;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ticketblitz_core::EventId;
+
+use super::Held;
+use crate::error::LockError;
+use crate::store::SeatStore;
+use crate::types::{AttemptId, HoldRequest, Owner, Want};
+
+/// In place of the owner of a hold that nobody was named for: such a [`HoldBuilder`] cannot be awaited.
+#[derive(Debug, Clone, Copy)]
+pub struct NoOwner;
+
+/// A hold in the making; `.await` makes it. Without an owner it does not compile:
+///
+/// ```compile_fail
+/// # use ticketblitz_core::EventId;
+/// # use ticketblitz_lock::{MemoryStore, SeatLocks};
+/// # async fn run() {
+/// let locks = SeatLocks::new(MemoryStore::default());
+/// locks.hold(EventId::new(), ["A1"]).await;
+/// # }
+/// ```
+///
+/// To repeat a hold after [`LockError::OutcomeUnknown`], give it the same [attempt](Self::attempt): both then
+/// get the same hold.
+#[derive(Debug, Clone)]
+#[must_use = "a hold is made by .await"]
+pub struct HoldBuilder<O = NoOwner> {
+    store: Arc<dyn SeatStore>,
+    event: EventId,
+    want: Result<Want, LockError>,
+    owner: O,
+    options: Options,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Options {
+    attempt: Option<AttemptId>,
+    ttl: Option<Duration>,
+    ceiling: Option<Duration>,
+    limit: Option<u32>,
+}
+
+impl HoldBuilder {
+    pub(super) fn new(store: Arc<dyn SeatStore>, event: EventId, want: Result<Want, LockError>) -> Self {
+        Self { store, event, want, owner: NoOwner, options: Options::default() }
+    }
+
+    /// Names who will hold.
+    pub fn owner(self, owner: impl Into<Owner>) -> HoldBuilder<Owner> {
+        let Self { store, event, want, owner: NoOwner, options } = self;
+        HoldBuilder { store, event, want, owner: owner.into(), options }
+    }
+}
+
+impl<O> HoldBuilder<O> {
+    /// Sets how long to hold; ten minutes by default.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.options.ttl = Some(ttl);
+        self
+    }
+
+    /// Sets how long the hold may last with all its extensions; half an hour by default.
+    pub fn ceiling(mut self, ceiling: Duration) -> Self {
+        self.options.ceiling = Some(ceiling);
+        self
+    }
+
+    /// Repeats an attempt, or names a first one that may have to be repeated.
+    pub fn attempt(mut self, attempt: AttemptId) -> Self {
+        self.options.attempt = Some(attempt);
+        self
+    }
+
+    /// Sets the most units of the event that the owner may hold, pay and have bought together. Counted within the
+    /// atomic step: two holds at once cannot exceed it.
+    pub fn limit(mut self, limit: impl Into<Option<u32>>) -> Self {
+        self.options.limit = limit.into();
+        self
+    }
+}
+
+impl HoldBuilder<Owner> {
+    async fn send(self) -> Result<Held, LockError> {
+        let mut request = HoldRequest::new(self.event, self.owner, self.want?).limit(self.options.limit);
+        request.attempt = self.options.attempt.unwrap_or(request.attempt);
+        request.ttl = self.options.ttl.unwrap_or(request.ttl);
+        request.ceiling = self.options.ceiling.unwrap_or(request.ceiling);
+        let hold = self.store.hold(&request).await?;
+        Ok(Held::new(self.store, hold))
+    }
+}
+
+impl IntoFuture for HoldBuilder<Owner> {
+    type Output = Result<Held, LockError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}

@@ -1,0 +1,313 @@
+//! One event: its seats, areas and holds, and the few moves that all operations are made of.
+//!
+//! Nothing here waits or reads a clock: the caller has the event's lock and says what time it is.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::time::Duration;
+
+use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
+
+use super::record::{Phase, Record};
+use crate::types::{AreaStatus, AttemptId, EventStatus, Fence, Hold, HoldId, Owner, SeatState, Want};
+
+/// How long ended payments and sales are remembered.
+const KEEP_ENDED: Duration = Duration::from_secs(3_600);
+
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) id: EventId,
+    pub(super) seats: HashMap<SeatId, Seat>,
+    pub(super) areas: BTreeMap<String, AreaStatus>,
+    pub(super) holds: HashMap<HoldId, Record>,
+    pub(super) bookings: HashMap<BookingId, HoldId>,
+    pub(super) attempts: HashMap<AttemptId, HoldId>,
+    /// Units per owner that has any.
+    pub(super) owners: HashMap<Owner, u32>,
+    /// Exactly the holds that can lapse, the next one first.
+    deadlines: BTreeSet<(Timestamp, HoldId)>,
+    memories: BinaryHeap<Reverse<(Timestamp, Memory)>>,
+    pub(super) fence: Fence,
+    version: u64,
+    lapsed: Vec<Hold>,
+    unloaded: bool,
+}
+
+/// A seat that is not free. The state is its hold's, here too because a status reads every seat.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seat {
+    pub(super) hold: HoldId,
+    pub(super) state: SeatState,
+}
+
+/// What is forgotten some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Memory {
+    Attempt(AttemptId),
+    Ended(HoldId),
+}
+
+impl Event {
+    pub(super) fn new(id: EventId, now: Timestamp) -> Self {
+        Self {
+            id,
+            seats: HashMap::new(),
+            areas: BTreeMap::new(),
+            holds: HashMap::new(),
+            bookings: HashMap::new(),
+            attempts: HashMap::new(),
+            owners: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            memories: BinaryHeap::new(),
+            fence: Fence::default(),
+            // From the time on, so that an event loaded again does not repeat the versions of its former life.
+            version: micros(now),
+            lapsed: Vec::new(),
+            unloaded: false,
+        }
+    }
+
+    /// For those who found the event before it was taken off the map and get its lock only now.
+    pub(super) fn unload(&mut self) {
+        self.unloaded = true;
+    }
+
+    pub(super) fn is_unloaded(&self) -> bool {
+        self.unloaded
+    }
+
+    pub(super) fn take_lapsed(&mut self) -> Vec<Hold> {
+        std::mem::take(&mut self.lapsed)
+    }
+
+    pub(super) fn next_fence(&mut self, now: Timestamp) -> Fence {
+        self.fence = Fence::new(self.fence.as_u64().saturating_add(1).max(micros(now)));
+        self.fence
+    }
+
+    /// Adds a hold whose seats are free, or are to be passed over.
+    pub(super) fn add(&mut self, id: HoldId, record: Record) {
+        self.occupy(id, &record);
+        if let Some(until) = record.phase.deadline() {
+            self.deadlines.insert((until, id));
+        }
+        if let Some(booking) = record.booking {
+            self.bookings.insert(booking, id);
+        }
+        self.holds.insert(id, record);
+        self.version += 1;
+    }
+
+    /// Moves a hold that has its seats to another phase in which it has them.
+    pub(super) fn advance(&mut self, id: HoldId, to: Phase) {
+        let Some(record) = self.holds.get_mut(&id) else { return };
+        let from = std::mem::replace(&mut record.phase, to);
+        let (Some(old), Some(new)) = (from.seat_state(), to.seat_state()) else { return };
+        match &record.want {
+            Want::Seats(wanted) if old != new => {
+                for seat in wanted {
+                    if let Some(seat) = self.seats.get_mut(seat).filter(|seat| seat.hold == id) {
+                        seat.state = new;
+                    }
+                }
+            }
+            Want::Area { section, quantity } if old != new => {
+                if let Some(area) = self.areas.get_mut(section) {
+                    take_from(count(area, old), *quantity);
+                    add_to(count(area, new), *quantity);
+                }
+            }
+            Want::Seats(_) | Want::Area { .. } => {}
+        }
+        if let Some(until) = from.deadline() {
+            self.deadlines.remove(&(until, id));
+        }
+        if let Some(until) = to.deadline() {
+            self.deadlines.insert((until, id));
+        }
+        self.version += 1;
+    }
+
+    /// Frees all that a hold has and forgets it, or remembers it for a while as what it ended as.
+    pub(super) fn end(&mut self, id: HoldId, remember: Option<Phase>, now: Timestamp) {
+        let Some(mut record) = self.holds.remove(&id) else { return };
+        self.vacate(id, &record);
+        if let Some(until) = record.phase.deadline() {
+            self.deadlines.remove(&(until, id));
+        }
+        if let Some(phase) = remember {
+            record.phase = phase;
+            self.holds.insert(id, record);
+            self.memories.push(Reverse((now + KEEP_ENDED, Memory::Ended(id))));
+        } else {
+            self.unbook(id, &record);
+        }
+        self.version += 1;
+    }
+
+    /// Says to which booking a hold belongs.
+    pub(super) fn book(&mut self, id: HoldId, booking: BookingId) {
+        let Some(record) = self.holds.get_mut(&id) else { return };
+        if let Some(former) = record.booking.replace(booking) {
+            self.bookings.remove(&former);
+        }
+        self.bookings.insert(booking, id);
+    }
+
+    fn unbook(&mut self, id: HoldId, record: &Record) {
+        if let Some(booking) = record.booking.filter(|booking| self.bookings.get(booking) == Some(&id)) {
+            self.bookings.remove(&booking);
+        }
+    }
+
+    fn occupy(&mut self, id: HoldId, record: &Record) {
+        let Some(state) = record.phase.seat_state() else { return };
+        match &record.want {
+            Want::Seats(wanted) => take_free(&mut self.seats, wanted, Seat { hold: id, state }),
+            Want::Area { section, quantity } => {
+                if let Some(area) = self.areas.get_mut(section) {
+                    add_to(count(area, state), *quantity);
+                }
+            }
+        }
+        let units = record.want.units();
+        match self.owners.get_mut(&record.owner) {
+            Some(taken) => add_to(taken, units),
+            None => drop(self.owners.insert(record.owner.clone(), units)),
+        }
+    }
+
+    /// Takes those of a hold's seats that it does not have and that have become free.
+    pub(super) fn complete(&mut self, id: HoldId) {
+        let Some(record) = self.holds.get(&id) else { return };
+        if let Some(state) = record.phase.seat_state() {
+            take_free(&mut self.seats, record.want.seats(), Seat { hold: id, state });
+        }
+    }
+
+    fn vacate(&mut self, id: HoldId, record: &Record) {
+        let Some(state) = record.phase.seat_state() else { return };
+        match &record.want {
+            Want::Seats(wanted) => {
+                for seat in wanted {
+                    if self.seats.get(seat).is_some_and(|seat| seat.hold == id) {
+                        self.seats.remove(seat);
+                    }
+                }
+            }
+            Want::Area { section, quantity } => {
+                if let Some(area) = self.areas.get_mut(section) {
+                    take_from(count(area, state), *quantity);
+                }
+            }
+        }
+        if let Some(taken) = self.owners.get_mut(&record.owner) {
+            take_from(taken, record.want.units());
+            if *taken == 0 {
+                self.owners.remove(&record.owner);
+            }
+        }
+    }
+
+    pub(super) fn remember_attempt(&mut self, attempt: AttemptId, hold: HoldId, until: Timestamp) {
+        self.attempts.insert(attempt, hold);
+        self.memories.push(Reverse((until, Memory::Attempt(attempt))));
+    }
+
+    /// Ends a hold that has lapsed and tells the expiry stream.
+    pub(super) fn lapse(&mut self, id: HoldId, now: Timestamp) {
+        let Some(record) = self.holds.get(&id) else { return };
+        self.lapsed.extend(record.to_hold(id, self.id, now));
+        let remember = matches!(record.phase, Phase::Paying { .. }).then_some(Phase::Lapsed);
+        self.end(id, remember, now);
+    }
+
+    /// Cleans up at most `most` holds that have lapsed and as many memories.
+    pub(super) fn reclaim(&mut self, now: Timestamp, most: usize) {
+        for _ in 0..most {
+            match self.deadlines.first() {
+                Some(&(until, id)) if until <= now => self.lapse(id, now),
+                _ => break,
+            }
+        }
+        for _ in 0..most {
+            match self.memories.peek() {
+                Some(&Reverse((until, memory))) if until <= now => {
+                    self.memories.pop();
+                    self.forget(memory);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// Cleans up everything that has lapsed: for answers that counts decide. Each hold lapses once, so on
+    /// average this costs an operation no more than its own hold.
+    pub(super) fn reclaim_all(&mut self, now: Timestamp) {
+        self.reclaim(now, usize::MAX);
+    }
+
+    fn forget(&mut self, memory: Memory) {
+        match memory {
+            Memory::Ended(id) => {
+                // Unless a snapshot knew that it was sold.
+                let ended = |record: &Record| record.phase.seat_state().is_none();
+                if self.holds.get(&id).is_some_and(ended)
+                    && let Some(record) = self.holds.remove(&id)
+                {
+                    self.unbook(id, &record);
+                }
+            }
+            Memory::Attempt(attempt) => {
+                // A payment may outlast the ceiling, and its hold's attempt with it.
+                let outlasting =
+                    self.attempts.get(&attempt).and_then(|id| self.holds.get(id)?.phase.deadline());
+                match outlasting {
+                    Some(until) => self.memories.push(Reverse((until, memory))),
+                    None => drop(self.attempts.remove(&attempt)),
+                }
+            }
+        }
+    }
+
+    /// The event as it is, its seats in no order.
+    pub(super) fn status(&mut self, now: Timestamp) -> EventStatus {
+        self.reclaim_all(now);
+        EventStatus {
+            version: self.version,
+            seats: self.seats.iter().map(|(seat, taken)| (*seat, taken.state)).collect(),
+            areas: self.areas.values().cloned().collect(),
+        }
+    }
+
+    pub(super) fn changed(&mut self) {
+        self.version += 1;
+    }
+}
+
+fn take_free(seats: &mut HashMap<SeatId, Seat>, wanted: &[SeatId], taken: Seat) {
+    for seat in wanted {
+        seats.entry(*seat).or_insert(taken);
+    }
+}
+
+// Saturating, because the numbers of a snapshot are not this store's: absurd ones may not stop an event.
+fn add_to(count: &mut u32, units: u32) {
+    *count = count.saturating_add(units);
+}
+
+fn take_from(count: &mut u32, units: u32) {
+    *count = count.saturating_sub(units);
+}
+
+fn count(area: &mut AreaStatus, state: SeatState) -> &mut u32 {
+    match state {
+        SeatState::Held => &mut area.held,
+        SeatState::Paying => &mut area.paying,
+        SeatState::Sold => &mut area.sold,
+    }
+}
+
+fn micros(now: Timestamp) -> u64 {
+    u64::try_from(now.as_micros()).unwrap_or_default()
+}

@@ -1,0 +1,78 @@
+//! What the store remembers of a hold.
+
+use ticketblitz_core::{BookingId, EventId, Timestamp};
+
+use crate::types::{Fence, Hold, HoldId, HoldState, Owner, SeatState, Want};
+
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) owner: Owner,
+    pub(super) want: Want,
+    pub(super) fence: Fence,
+    pub(super) ceiling_at: Timestamp,
+    pub(super) phase: Phase,
+    /// Whom it was sold to, or is being paid for if the truth said so. Kept when it has ended.
+    pub(super) booking: Option<BookingId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Held {
+        until: Timestamp,
+    },
+    Paying {
+        until: Timestamp,
+    },
+    Sold,
+    /// The grace ran out. Remembered, so that a sale that comes too late learns whether a rival was faster.
+    Lapsed,
+    /// Aborted or reopened. Remembered, so that a snapshot from before does not bring it back.
+    Ended,
+}
+
+impl Phase {
+    /// What its seats are; `None` if it has none any more.
+    pub(super) fn seat_state(self) -> Option<SeatState> {
+        match self {
+            Self::Held { .. } => Some(SeatState::Held),
+            Self::Paying { .. } => Some(SeatState::Paying),
+            Self::Sold => Some(SeatState::Sold),
+            Self::Lapsed | Self::Ended => None,
+        }
+    }
+
+    /// When it lapses; `None` if it does not.
+    pub(super) fn deadline(self) -> Option<Timestamp> {
+        match self {
+            Self::Held { until } | Self::Paying { until } => Some(until),
+            Self::Sold | Self::Lapsed | Self::Ended => None,
+        }
+    }
+
+    /// Held or in payment, and not lapsed.
+    pub(super) fn is_live(self, now: Timestamp) -> bool {
+        self.deadline().is_some_and(|until| now < until)
+    }
+}
+
+impl Record {
+    /// The hold as its owner sees it; `None` if it is neither held nor in payment.
+    pub(super) fn to_hold(&self, id: HoldId, event: EventId, now: Timestamp) -> Option<Hold> {
+        let (state, expires_at) = match self.phase {
+            Phase::Held { until } => (HoldState::Held, until),
+            Phase::Paying { until } => (HoldState::Paying, until),
+            Phase::Sold | Phase::Lapsed | Phase::Ended => return None,
+        };
+        Some(Hold {
+            id,
+            event,
+            owner: self.owner.clone(),
+            want: self.want.clone(),
+            fence: self.fence,
+            state,
+            expires_at,
+            ceiling_at: self.ceiling_at,
+            ttl: expires_at.since(now),
+        })
+    }
+}

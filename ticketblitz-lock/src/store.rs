@@ -1,0 +1,137 @@
+//! The contract between callers and backends.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ticketblitz_core::{BookingId, EventId};
+
+use crate::error::LockError;
+use crate::types::{
+    Capabilities, Cursor, EventSnapshot, EventStatus, Expired, Fence, Hold, HoldRef, HoldRequest, Owner,
+};
+
+/// Where holds are kept. Callers use [`SeatLocks`](crate::SeatLocks); this is for those who write a backend or
+/// wrap one.
+///
+/// # What every backend promises
+///
+/// 1. **Atomic.** An operation happens whole or not at all, and others see it whole or not at all. Operations on
+///    one event are in one order that everybody sees.
+/// 2. **One round trip.** Every operation is one request to the server: one script, one statement. All that it
+///    reads and writes belongs to one event, so the event is the unit of sharding. Seats are never locked one
+///    after the other, so sets that overlap in any order neither deadlock nor livelock.
+/// 3. **Fences rise.** A hold's fence is higher than any fence that a seat of it had before, and higher than the
+///    event's loaded floor. It is given out within the atomic step: `max(last + 1, store time in microseconds)`.
+/// 4. **The store's time only.** No moment comes from a caller; durations do. A hold is live while
+///    `now < expires_at`: at the very moment it has lapsed, for everybody. So an operation on a hold and a rival's
+///    hold on its seats at that moment have one winner.
+/// 5. **Lapsing needs nobody.** A lapsed hold counts for nothing at once (seats, areas, limits, status), whether
+///    or not anything has cleaned up after it; cleaning up goes in bounded batches.
+/// 6. **Idempotent.** [`hold`](Self::hold) repeated with its attempt answers the same hold, with the same fence and
+///    the expiry it has now, and counts once; attempts are remembered until the hold's ceiling and while it is
+///    live. [`begin_commit`](Self::begin_commit), [`abort_commit`](Self::abort_commit), [`sold`](Self::sold),
+///    [`reopen`](Self::reopen), [`load`](Self::load) and [`unload`](Self::unload) repeated change nothing and
+///    answer the same. [`extend`](Self::extend) sets rather than adds. [`release`](Self::release) repeated is
+///    [`LockError::NotHeld`], which means the same: it is not held.
+/// 7. **A refusal changes nothing**, and a loser writes nothing.
+/// 8. **Bounded waiting.** When the server is away an operation fails within a bounded time, with
+///    [`LockError::Backend`] if it cannot have happened and [`LockError::OutcomeUnknown`] if it may have.
+/// 9. **Cancellation.** A dropped future had its effect whole or not at all, and leaves the store (its
+///    connections too) usable. Send the operation again to learn which: see 6.
+/// 10. **Not loaded is not empty.** Every operation on an event answers [`LockError::NotLoaded`] until
+///     [`load`](Self::load), and again once the store has lost the event. The marker is kept with the event, so it
+///     cannot outlive what it marks.
+#[async_trait]
+pub trait SeatStore: Send + Sync + Debug + 'static {
+    /// What this backend promises beyond the contract.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Tells the store what is sold and in payment, and lets it give out holds. Can be repeated at any time.
+    ///
+    /// It merges and never frees: a live hold stays, and a snapshot that is older than the store does not undo
+    /// what the store knows. In detail, an entry
+    /// - whose hold (or, without one, booking) the store knows moves it on only: held, in payment, sold;
+    /// - that the store has seen aborted or reopened within the last hour is out of date and skipped; so is one in
+    ///   payment that has lapsed. A payment that lapsed here and is sold in the snapshot is sold;
+    /// - otherwise takes those of its seats that no live hold and no sale has. A rival's live hold on the rest was
+    ///   given out while the store did not know better: the truth refuses it when it comes to pay, and the
+    ///   next load after its end takes those seats too.
+    ///
+    /// The fence floor rises to the highest fence of the snapshot. Areas are added, or their capacity set.
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`] for what [`EventSnapshot::validate`] refuses. Nothing is changed then.
+    async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError>;
+
+    /// Forgets the event with all its holds. An event that is not loaded is no error.
+    async fn unload(&self, event: EventId) -> Result<(), LockError>;
+
+    /// Holds all that is wanted, or nothing.
+    ///
+    /// # Errors
+    /// In this order: [`Invalid`](LockError::Invalid) for a request that is so by itself,
+    /// [`NotLoaded`](LockError::NotLoaded),
+    /// [`AttemptReused`](LockError::AttemptReused) and [`AttemptLapsed`](LockError::AttemptLapsed) for an attempt
+    /// that succeeded before (one that was refused is not remembered), [`LimitExceeded`](LockError::LimitExceeded),
+    /// [`Unavailable`](LockError::Unavailable) naming every conflict, or [`Invalid`](LockError::Invalid) for an area
+    /// that the event does not have.
+    async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError>;
+
+    /// A live hold, held or in payment.
+    ///
+    /// # Errors
+    /// [`NotHeld`](LockError::NotHeld).
+    async fn get(&self, hold: HoldRef) -> Result<Hold, LockError>;
+
+    /// Makes a hold expire `ttl` from now, be that later or earlier than before.
+    ///
+    /// # Errors
+    /// [`NotHeld`](LockError::NotHeld), [`InPayment`](LockError::InPayment),
+    /// [`CeilingReached`](LockError::CeilingReached) if that is after the ceiling, [`Invalid`](LockError::Invalid)
+    /// for no time at all.
+    async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError>;
+
+    /// Frees what is held.
+    ///
+    /// # Errors
+    /// [`NotHeld`](LockError::NotHeld) if it is not held by `owner` (any more), [`InPayment`](LockError::InPayment).
+    async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError>;
+
+    /// Puts a hold in payment: from now on it can neither lapse nor be released for `grace`, the ceiling
+    /// notwithstanding. In payment already, it answers the hold as it is, its grace unchanged.
+    ///
+    /// # Errors
+    /// [`NotHeld`](LockError::NotHeld), [`Invalid`](LockError::Invalid) for no grace at all.
+    async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError>;
+
+    /// Frees what is in payment (or, in a store that came back older, held still). What is gone is no error.
+    ///
+    /// # Errors
+    /// [`NotHeld`](LockError::NotHeld) if it is sold: only [`reopen`](Self::reopen) frees that.
+    async fn abort_commit(&self, hold: HoldRef) -> Result<(), LockError>;
+
+    /// Sells a live hold to a booking. Normally it is in payment; one that is held is sold too, because a store
+    /// that came back older may not know better. Sold to this booking already is no error.
+    ///
+    /// # Errors
+    /// [`StaleFence`](LockError::StaleFence) if a higher fence has taken one of the seats (the store remembers
+    /// payments that lapsed for an hour), [`NotHeld`](LockError::NotHeld) if it is not live for any other
+    /// reason, or is sold to another booking; [`Invalid`](LockError::Invalid) for a fence that the hold never had.
+    async fn sold(&self, hold: HoldRef, fence: Fence, booking: BookingId) -> Result<(), LockError>;
+
+    /// Frees what was sold to a booking. Reopened already, or unknown, is no error.
+    async fn reopen(&self, event: EventId, booking: BookingId) -> Result<(), LockError>;
+
+    /// The whole event at one moment.
+    async fn status(&self, event: EventId) -> Result<EventStatus, LockError>;
+
+    /// The holds that lapsed after the cursor, of all events, at most `limit`, in the order in which the store
+    /// noticed. The same cursor answers the same again while the store remembers; what it keeps is bounded. Asking
+    /// makes the store look, a bounded batch at a time: a hold can stand in a later answer than in the first
+    /// possible one, never in none.
+    ///
+    /// # Errors
+    /// [`Invalid`](LockError::Invalid) for another backend's cursor.
+    async fn expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError>;
+}

@@ -1,0 +1,118 @@
+//! What a store is told about an event before its first hold.
+
+use std::collections::HashSet;
+
+use ticketblitz_core::{BookingId, EventId, Timestamp};
+
+use crate::error::LockError;
+use crate::types::{Fence, HoldId, Owner, Want};
+
+/// What the truth (a database of sales) knows of an event: handed to [`load`](crate::SeatStore::load).
+///
+/// ```
+/// use ticketblitz_core::EventId;
+/// use ticketblitz_lock::EventSnapshot;
+/// let snapshot = EventSnapshot::new(EventId::new()).with_area("FLOOR", 500);
+/// assert_eq!(snapshot.areas[0].capacity, 500);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSnapshot {
+    /// The event.
+    pub event: EventId,
+    /// The highest fence that the truth has seen for this event: every new hold gets a higher one.
+    pub fence_floor: Fence,
+    /// The event's general-admission areas.
+    pub areas: Vec<Area>,
+    /// All that is in payment or sold: one entry a hold.
+    pub taken: Vec<Taken>,
+}
+
+impl EventSnapshot {
+    /// An event of which nothing is taken, without areas.
+    #[must_use]
+    pub const fn new(event: EventId) -> Self {
+        Self { event, fence_floor: Fence::new(0), areas: Vec::new(), taken: Vec::new() }
+    }
+
+    /// Adds an area.
+    #[must_use]
+    pub fn with_area(mut self, section: impl Into<String>, capacity: u32) -> Self {
+        self.areas.push(Area { section: section.into(), capacity });
+        self
+    }
+
+    /// Adds what is in payment or sold.
+    #[must_use]
+    pub fn with_taken(mut self, taken: Taken) -> Self {
+        self.taken.push(taken);
+        self
+    }
+
+    /// Refuses what could not be merged the same way twice. Backends call it before anything else.
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`]: an area twice, an entry with neither hold nor booking or in an area that is not
+    /// listed, two entries with the same hold or booking.
+    pub fn validate(&self) -> Result<(), LockError> {
+        let mut sections = HashSet::new();
+        if let Some(area) = self.areas.iter().find(|area| !sections.insert(area.section.as_str())) {
+            return Err(LockError::Invalid(format!("area {} is listed twice", area.section)));
+        }
+        let (mut holds, mut bookings) = (HashSet::new(), HashSet::new());
+        for taken in &self.taken {
+            if taken.hold.is_none() && taken.booking.is_none() {
+                return Err(LockError::invalid("a taken entry has neither hold nor booking"));
+            }
+            if let Some(hold) = taken.hold.filter(|hold| !holds.insert(*hold)) {
+                return Err(LockError::Invalid(format!("hold {hold} has two entries")));
+            }
+            if let Some(booking) = taken.booking.filter(|booking| !bookings.insert(*booking)) {
+                return Err(LockError::Invalid(format!("booking {booking} has two entries")));
+            }
+            if let Want::Area { section, .. } = &taken.want
+                && !sections.contains(section.as_str())
+            {
+                return Err(LockError::Invalid(format!("the event has no area {section}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A general-admission area.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Area {
+    /// Its section, unique in the event.
+    pub section: String,
+    /// How many units it has.
+    pub capacity: u32,
+}
+
+/// What is in payment or sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The hold that it was taken with, if known. An entry needs a hold or a booking.
+    pub hold: Option<HoldId>,
+    /// The booking that it was taken for, if known.
+    pub booking: Option<BookingId>,
+    /// Who has it.
+    pub owner: Owner,
+    /// What is taken.
+    pub want: Want,
+    /// In payment or sold.
+    pub state: TakenState,
+    /// The hold's fence.
+    pub fence: Fence,
+}
+
+/// In payment or sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenState {
+    /// In payment.
+    Paying {
+        /// When it lapses.
+        until: Timestamp,
+    },
+    /// Sold.
+    Sold,
+}

@@ -1,0 +1,148 @@
+//! Driving one saga: do what it stands at, commit what came of it, go on.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use ticketblitz_core::{Backoff, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use crate::definition::{Definition, RawRun, Work};
+use crate::rows::{Stored, sealed::Rows as _};
+use crate::run::{Failure, Reconciled, Retry, StepError};
+use crate::state::{Action, How, Input};
+use crate::{Advance, Advanced, Error};
+
+/// What one piece of work led to.
+enum Came {
+    /// This is to be committed.
+    Input(Input),
+    /// It committed by itself.
+    Advanced(Box<Stored>),
+}
+
+/// Drives the saga until there is nothing to do at the moment; answers when there will be, if time makes it.
+pub(super) async fn drive(
+    engine: &Engine,
+    name: &str,
+    key: &str,
+    stop: &CancellationToken,
+) -> Result<Option<Timestamp>, Error> {
+    let mut reader = engine.db.readers().acquire().await?;
+    let Some(mut saga) = reader.load(name, key).await? else { return Ok(None) };
+    drop(reader);
+    let definition = Arc::clone(engine.shared.definition(name, saga.definition)?);
+    loop {
+        let action = saga.row.action(&definition.shape, engine.shared.clock.now());
+        if action == Action::Rest || stop.is_cancelled() {
+            return Ok(saga.wake_at);
+        }
+        saga = match work(engine, &definition, &saga, action).await {
+            Came::Advanced(saga) => *saga,
+            Came::Input(input) => commit(engine, &definition, saga, input).await?,
+        };
+        if saga.row.wake == crate::state::Wake::Parked {
+            tracing::error!(saga = name, key, error = saga.row.error, "a saga is parked until it is resumed");
+        }
+    }
+}
+
+/// Commits what came of the work. A saga that somebody moved meanwhile takes it only if it still stands there: a
+/// cancellation that came in the middle of a step does not lose what the step answered.
+async fn commit(
+    engine: &Engine,
+    definition: &Arc<Definition>,
+    from: Stored,
+    input: Input,
+) -> Result<Stored, Error> {
+    let (definition, clock) = (Arc::clone(definition), Arc::clone(&engine.shared.clock));
+    engine
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                let current = conn.load(&from.name, &from.key).await?;
+                let current = current.ok_or_else(|| Error::conflict(&from.name, &from.key))?;
+                if !current.row.same_work(&from.row) {
+                    return Ok(current);
+                }
+                let row = current.row.after(&definition.shape, input);
+                let to = current.moved(&definition, row, clock.now())?;
+                if conn.update(&to, current.row.version).await? {
+                    Ok(to)
+                } else {
+                    Err(Error::conflict(&from.name, &from.key))
+                }
+            })
+        })
+        .await
+}
+
+async fn work(engine: &Engine, definition: &Arc<Definition>, saga: &Stored, action: Action) -> Came {
+    let node = &definition.nodes[saga.row.node];
+    let run = RawRun { key: saga.key.clone(), state: saga.row.state.clone(), failures: saga.row.failures };
+    let advance = || Advance::new(Arc::clone(definition), saga.clone(), engine.shared.clock.now());
+    let came = async {
+        match action {
+            Action::Run => match &node.work {
+                Work::Step(step) => step(run).await.map(|state| Came::Input(Input::Done(state))),
+                Work::Local(local) => local(run, advance()).await.map(advanced),
+                // Nothing to run: neither start nor wait is ever due for it.
+                Work::Start | Work::Wait { .. } => Ok(Came::Input(Input::Done(saga.row.state.clone()))),
+            },
+            Action::Undo => match &node.undo {
+                Some(undo) => {
+                    let done = undo(run).await.map_err(StepError::from);
+                    done.map(|()| Came::Input(Input::Done(saga.row.state.clone())))
+                }
+                None => Ok(Came::Input(Input::Done(saga.row.state.clone()))),
+            },
+            Action::Reconcile => match &node.reconcile {
+                Some(look_up) => look_up(run).await.map(reconciled).map_err(StepError::from),
+                None => Ok(Came::Input(Input::Reconciled(None))),
+            },
+            Action::Close => match &definition.on_failed {
+                Some(close) => {
+                    let failure = saga.row.failure.clone().unwrap_or(Failure::Aborted(String::new()));
+                    close(run, failure, advance()).await.map(advanced)
+                }
+                None => Ok(Came::Input(Input::Done(saga.row.state.clone()))),
+            },
+            Action::Interrupt => Ok(Came::Input(Input::Interrupted)),
+            Action::PassDeadline => Ok(Came::Input(Input::DeadlinePassed)),
+            Action::Rest => Ok(Came::Input(Input::Resume)),
+        }
+    };
+    // A panic says nothing about what happened before it; functions are called again all the same.
+    let came = AssertUnwindSafe(came).catch_unwind().await;
+    match came.unwrap_or_else(|_| Err(Retry("it panicked".to_owned()).into())) {
+        Ok(came) => came,
+        Err(error) => Came::Input(failed(engine, &node.backoff, saga, error)),
+    }
+}
+
+fn advanced(advanced: Advanced) -> Came {
+    Came::Advanced(Box::new(advanced.to))
+}
+
+fn reconciled(found: Reconciled<String>) -> Came {
+    Came::Input(Input::Reconciled(match found {
+        Reconciled::Happened(state) => Some(state),
+        Reconciled::DidNotHappen => None,
+    }))
+}
+
+fn failed(engine: &Engine, backoff: &Backoff, saga: &Stored, error: StepError) -> Input {
+    let (how, error) = match error {
+        StepError::Retry(error) => (How::Retry, error),
+        StepError::Abort(error) => (How::Abort, error),
+        StepError::Unknown(error) => (How::Unknown, error),
+    };
+    let failures = saga.row.failures.saturating_add(1);
+    if failures >= 4 && failures.is_power_of_two() {
+        tracing::warn!(saga = saga.name, key = saga.key, node = saga.node_name, failures, %error, "fails again and again");
+    }
+    tracing::debug!(saga = saga.name, key = saga.key, node = saga.node_name, ?how, %error, "not done");
+    let retry_at = engine.shared.clock.now() + backoff.delay(failures);
+    Input::Failed { how, error, retry_at, limit: engine.options.undo_limit }
+}

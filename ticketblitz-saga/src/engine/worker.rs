@@ -1,0 +1,141 @@
+//! Which sagas are driven when.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use ticketblitz_core::Timestamp;
+use tokio::task::{self, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, drive};
+use crate::Error;
+use crate::timer::sleep_until;
+
+/// A saga's name and key.
+type Id = (String, String);
+
+/// Sagas that one search finds at the most; the next one, at once if there may be others, finds the others.
+const SEARCHED: usize = 1_000;
+
+#[derive(Default)]
+struct Desk {
+    /// To be driven, each once.
+    queue: VecDeque<Id>,
+    queued: HashSet<Id>,
+    running: HashSet<Id>,
+    /// Moved while they were being driven: to be looked at once more.
+    moved: HashSet<Id>,
+    /// When the next of those that rest is due.
+    next_due: Option<Timestamp>,
+}
+
+impl Desk {
+    fn add(&mut self, id: Id) {
+        if self.running.contains(&id) {
+            self.moved.insert(id);
+        } else if self.queued.insert(id.clone()) {
+            self.queue.push_back(id);
+        }
+    }
+
+    fn take(&mut self) -> Option<Id> {
+        let id = self.queue.pop_front()?;
+        self.queued.remove(&id);
+        self.running.insert(id.clone());
+        Some(id)
+    }
+
+    /// It rests, unless it moved meanwhile.
+    fn ended(&mut self, id: Id, until: Option<Timestamp>) {
+        self.running.remove(&id);
+        self.next_due = self.next_due.into_iter().chain(until).min();
+        if self.moved.remove(&id) {
+            self.add(id);
+        }
+    }
+}
+
+pub(super) async fn run(engine: &Engine, shutdown: CancellationToken) {
+    let most = engine.options.concurrency.max(1);
+    let mut desk = Desk::default();
+    let mut driving: JoinSet<Option<Timestamp>> = JoinSet::new();
+    let mut driven: HashMap<task::Id, Id> = HashMap::new();
+    let mut commits = engine.shared.commits.clone();
+    let mut searches = tokio::time::interval(engine.options.search_interval);
+    searches.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !shutdown.is_cancelled() {
+        while driving.len() < most {
+            let Some(id) = desk.take() else { break };
+            let task = driving.spawn(one(engine.clone(), id.clone(), shutdown.clone()));
+            driven.insert(task.id(), id);
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(ended) = driving.join_next_with_id() => {
+                let (task, until) = match ended {
+                    Ok(ended) => ended,
+                    // Drives catch the panics of steps; one of its own must not stop the others.
+                    Err(error) => {
+                        tracing::error!(%error, "the driving of a saga broke off; a search finds it again");
+                        (error.id(), None)
+                    }
+                };
+                if let Some(id) = driven.remove(&task) {
+                    desk.ended(id, until);
+                }
+            }
+            changed = commits.changed() => match changed {
+                Ok(()) => engine.shared.hinted().into_iter().for_each(|id| desk.add(id)),
+                Err(_) => break, // the database is closed
+            },
+            // What was found last is worked off first.
+            () = sleep_until(&*engine.shared.clock, desk.next_due), if desk.queue.len() < most => {
+                search(engine, &mut desk).await;
+            }
+            _ = searches.tick() => search(engine, &mut desk).await,
+        }
+    }
+    while driving.join_next().await.is_some() {}
+}
+
+async fn one(engine: Engine, id: Id, stop: CancellationToken) -> Option<Timestamp> {
+    match drive::drive(&engine, &id.0, &id.1, &stop).await {
+        Ok(until) => until,
+        Err(error) => {
+            tracing::warn!(saga = id.0, key = id.1, %error, "a saga could not be driven; a search finds it again");
+            None
+        }
+    }
+}
+
+/// Finds who is due, and when the next one will be.
+async fn search(engine: &Engine, desk: &mut Desk) {
+    match due(engine).await {
+        Ok((ids, next)) => {
+            let (found, before) = (ids.len(), desk.queue.len());
+            // Those that are being driven were due when that began.
+            let resting: Vec<Id> = ids.into_iter().filter(|id| !desk.running.contains(id)).collect();
+            resting.into_iter().for_each(|id| desk.add(id));
+            // Where a full page held nothing new, the regular search goes on.
+            let more = found == SEARCHED && desk.queue.len() > before;
+            desk.next_due = if more { Some(Timestamp::EPOCH) } else { next };
+        }
+        Err(error) => {
+            // The regular search tries again.
+            desk.next_due = None;
+            tracing::warn!(%error, "cannot search for sagas that are due");
+        }
+    }
+}
+
+async fn due(engine: &Engine) -> Result<(Vec<Id>, Option<Timestamp>), Error> {
+    let now = engine.shared.clock.now();
+    let due = "SELECT name, key FROM saga_instance WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2";
+    let due = sqlx::query_as(due)
+        .bind(now)
+        .bind(i64::try_from(SEARCHED).unwrap_or(i64::MAX))
+        .fetch_all(engine.db.readers())
+        .await?;
+    let next = sqlx::query_scalar("SELECT min(wake_at) FROM saga_instance WHERE wake_at > $1");
+    let next = next.bind(now).fetch_one(engine.db.readers()).await?;
+    Ok((due, next))
+}

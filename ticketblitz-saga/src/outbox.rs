@@ -1,0 +1,15 @@
+//! Events that are published if, and only if, the transaction they were pushed in commits.
+
+use ticketblitz_core::Envelope;
+
+use crate::{Connection, Error};
+
+/// Publishes `event` with the transaction that `connection` is in.
+///
+/// The bus delivers it at least once, in the order in which events of the same key were pushed.
+///
+/// # Errors
+/// The database refused, or an event with this id was pushed before.
+pub async fn push<C: Connection>(connection: &mut C, event: &Envelope) -> Result<(), Error> {
+    connection.push(event).await
+}

@@ -1,0 +1,288 @@
+//! What a service does to its sagas, as values that its store applies in its own transactions.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use ticketblitz_core::Clock;
+use tokio::sync::watch;
+
+use crate::definition::{Definition, Work, to_json};
+use crate::rows::Stored;
+use crate::run::{Data, Verdict};
+use crate::state::{CancelRoute, Input, Route, Row};
+use crate::{Connection, Error};
+
+/// What became of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It decided the wait.
+    Accepted,
+    /// Too late: the saga has ended or is being undone. What the signal tells of may have to be taken back.
+    Late(Outcome),
+    /// The saga has not come to the wait for this signal: deliver it again later.
+    Early,
+    /// It decides nothing: the wait is over already, or its handler, or the saga's version, ignores it.
+    Ignored,
+    /// There is no saga with this key (yet).
+    Unknown,
+}
+
+/// How a saga has ended or is ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every node was done.
+    Completed,
+    /// It was undone.
+    Failed,
+    /// It is being undone.
+    Compensating,
+}
+
+/// What became of a cancellation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The saga will be undone, or is being undone already.
+    Accepted,
+    /// The saga stands at its pivot or behind it.
+    TooLate,
+    /// The saga has ended.
+    Finished,
+    /// There is no saga with this key.
+    Unknown,
+}
+
+/// What the handles of an engine share with it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) definitions: BTreeMap<String, BTreeMap<u32, Arc<Definition>>>,
+    pub(crate) commits: watch::Receiver<u64>,
+    hints: Mutex<Vec<Hint>>,
+}
+
+/// Hints that are kept for an engine that runs.
+const HINTS: usize = 100_000;
+
+/// A saga that something is being done to in a transaction that will be committed after `commits` others.
+#[derive(Debug)]
+struct Hint {
+    id: (String, String),
+    commits: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        definitions: BTreeMap<String, BTreeMap<u32, Arc<Definition>>>,
+        commits: watch::Receiver<u64>,
+    ) -> Self {
+        Self { clock, definitions, commits, hints: Mutex::default() }
+    }
+
+    pub(crate) fn definition(&self, name: &str, version: u32) -> Result<&Arc<Definition>, Error> {
+        let found = self.definitions.get(name).and_then(|versions| versions.get(&version));
+        found.ok_or_else(|| Error::undefined(name, version))
+    }
+
+    /// Tells the engine to look at a saga once the running transaction has committed: a hint, which saves it a
+    /// search after every commit. Nothing is lost with a hint but time.
+    pub(crate) fn hint(&self, name: &str, key: &str) {
+        let hint = Hint { id: (name.to_owned(), key.to_owned()), commits: *self.commits.borrow() };
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        if hints.len() == HINTS {
+            // Nobody runs the engine. Once somebody does, a search finds them.
+            hints.clear();
+        }
+        hints.push(hint);
+    }
+
+    /// The sagas whose hints were given before a commit that has happened by now.
+    pub(crate) fn hinted(&self) -> Vec<(String, String)> {
+        let now = *self.commits.borrow();
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.extract_if(.., |hint| hint.commits < now).map(|hint| hint.id).collect()
+    }
+}
+
+/// Starts, signals and cancels the sagas of one name. Cheap to clone.
+pub struct Handle<S> {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+    data: PhantomData<fn() -> S>,
+}
+
+impl<S> Clone for Handle<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), name: Arc::clone(&self.name), data: PhantomData }
+    }
+}
+
+impl<S> std::fmt::Debug for Handle<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<S: Data> Handle<S> {
+    pub(crate) fn new(shared: Arc<Shared>, name: &str) -> Self {
+        Self { shared, name: name.into(), data: PhantomData }
+    }
+
+    /// To start a saga with `key`, on the newest registered version.
+    pub fn start(&self, key: impl Into<String>, data: &S) -> Start {
+        Start { target: self.target(key), data: to_json(data).map_err(|error| error.to_string()) }
+    }
+
+    /// To tell the saga `key` that something happened.
+    pub fn signal<T: Serialize>(&self, key: impl Into<String>, signal: &str, payload: &T) -> Signal {
+        let payload = serde_json::to_value(payload).map_err(|error| error.to_string());
+        Signal { target: self.target(key), signal: signal.to_owned(), payload }
+    }
+
+    /// To ask for the saga `key` to be undone.
+    pub fn cancel(&self, key: impl Into<String>, reason: impl Into<String>) -> Cancel {
+        Cancel { target: self.target(key), reason: reason.into() }
+    }
+
+    fn target(&self, key: impl Into<String>) -> Target {
+        Target { shared: Arc::clone(&self.shared), name: Arc::clone(&self.name), key: key.into() }
+    }
+}
+
+#[derive(Debug)]
+struct Target {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+    key: String,
+}
+
+impl Target {
+    async fn load<C: Connection>(
+        &self,
+        connection: &mut C,
+    ) -> Result<Option<(Stored, &Arc<Definition>)>, Error> {
+        let Some(stored) = connection.load(&self.name, &self.key).await? else { return Ok(None) };
+        let definition = self.shared.definition(&self.name, stored.definition)?;
+        Ok(Some((stored, definition)))
+    }
+
+    async fn apply<C: Connection>(
+        &self,
+        connection: &mut C,
+        (from, definition): (&Stored, &Definition),
+        input: Input,
+    ) -> Result<(), Error> {
+        let row = from.row.after(&definition.shape, input);
+        let to = from.moved(definition, row, self.shared.clock.now())?;
+        if !connection.update(&to, from.row.version).await? {
+            return Err(Error::conflict(&self.name, &self.key));
+        }
+        self.shared.hint(&self.name, &self.key);
+        Ok(())
+    }
+}
+
+/// Starts a saga when applied. See [`Handle::start`].
+#[derive(Debug)]
+#[must_use = "nothing starts until this is applied"]
+pub struct Start {
+    target: Target,
+    data: Result<String, String>,
+}
+
+impl Start {
+    /// Starts the saga with the transaction that `connection` is in. False: there is one with this key already,
+    /// which goes on undisturbed.
+    ///
+    /// # Errors
+    /// The data cannot be written as JSON, or the database refused.
+    pub async fn apply<C: Connection>(&self, connection: &mut C) -> Result<bool, Error> {
+        let Target { shared, name, key } = &self.target;
+        let data = self.data.as_ref().map_err(|e| Error::unwritable(e))?;
+        let newest = shared.definitions.get(&**name).and_then(|versions| versions.values().next_back());
+        let definition = newest.ok_or_else(|| Error::undefined(name, 0))?;
+        let row = Row::begin(&definition.shape, data.clone());
+        let started = connection.insert(&Stored::new(definition, key, row, shared.clock.now())?).await?;
+        if started {
+            shared.hint(name, key);
+        }
+        Ok(started)
+    }
+}
+
+/// Signals a saga when applied. See [`Handle::signal`].
+#[derive(Debug)]
+#[must_use = "nobody is told until this is applied"]
+pub struct Signal {
+    target: Target,
+    signal: String,
+    payload: Result<serde_json::Value, String>,
+}
+
+impl Signal {
+    /// Tells the saga with the transaction that `connection` is in. Against a deadline and a cancellation
+    /// exactly one wins; [`Delivery`] says whether it was this.
+    ///
+    /// # Errors
+    /// The payload is not what the saga's handler reads ([`Error::is_invalid_payload`]), somebody else moved the
+    /// saga meanwhile ([`Error::is_conflict`]), or the database refused: roll back.
+    pub async fn apply<C: Connection>(&self, connection: &mut C) -> Result<Delivery, Error> {
+        let Some((from, definition)) = self.target.load(connection).await? else {
+            return Ok(Delivery::Unknown);
+        };
+        match from.row.route_signal(&definition.shape, &self.signal) {
+            Route::Early => return Ok(Delivery::Early),
+            Route::Ignored => return Ok(Delivery::Ignored),
+            Route::Late(outcome) => return Ok(Delivery::Late(outcome)),
+            Route::Handle => {}
+        }
+        let input = match self.verdict(&from, definition)? {
+            Verdict::Go(state) => Input::SignalGo(state),
+            Verdict::Abort(state, reason) => Input::SignalAbort(state, reason),
+            Verdict::Ignore => return Ok(Delivery::Ignored),
+        };
+        self.target.apply(connection, (&from, definition), input).await?;
+        Ok(Delivery::Accepted)
+    }
+
+    fn verdict(&self, from: &Stored, definition: &Definition) -> Result<Verdict<String>, Error> {
+        let payload = self.payload.as_ref().map_err(|e| Error::unwritable(e))?;
+        let Work::Wait { on, .. } = &definition.nodes[from.row.node].work else {
+            return Ok(Verdict::Ignore);
+        };
+        on.get(&self.signal).map_or(Ok(Verdict::Ignore), |handler| handler(&from.row.state, payload.clone()))
+    }
+}
+
+/// Cancels a saga when applied. See [`Handle::cancel`].
+#[derive(Debug)]
+#[must_use = "nothing is cancelled until this is applied"]
+pub struct Cancel {
+    target: Target,
+    reason: String,
+}
+
+impl Cancel {
+    /// Asks for the saga to be undone, with the transaction that `connection` is in. A step that is running is
+    /// waited for; what it answers decides whether there is something of it to undo.
+    ///
+    /// # Errors
+    /// Somebody else moved the saga meanwhile ([`Error::is_conflict`]), or the database refused: roll back.
+    pub async fn apply<C: Connection>(&self, connection: &mut C) -> Result<Cancelled, Error> {
+        let Some((from, definition)) = self.target.load(connection).await? else {
+            return Ok(Cancelled::Unknown);
+        };
+        match from.row.route_cancel(&definition.shape) {
+            CancelRoute::Already => Ok(Cancelled::Accepted),
+            CancelRoute::TooLate => Ok(Cancelled::TooLate),
+            CancelRoute::Finished => Ok(Cancelled::Finished),
+            CancelRoute::Apply => {
+                let input = Input::Cancel(self.reason.clone());
+                self.target.apply(connection, (&from, definition), input).await?;
+                Ok(Cancelled::Accepted)
+            }
+        }
+    }
+}
