@@ -115,11 +115,22 @@ async fn a_charge_in_doubt_is_given_up_only_when_it_can_no_longer_land() {
     world
         .eventually("another try under the same key", async || (world.wire.sent() > sent).then_some(()))
         .await;
-    // The last one is sent just before the deadline.
+    // The last one is sent just before the deadline, however slow the machine is: none is under way when the clock
+    // is set, and it stands still until the next one is sent.
+    world
+        .meanwhile("a pause", async || {
+            let resting: i64 = sqlx::query_scalar("SELECT count(*) FROM saga_instance WHERE wake_at > $1")
+                .bind(world.clock.now())
+                .fetch_one(world.running().db.readers())
+                .await
+                .expect("counts");
+            (resting == 1).then_some(())
+        })
+        .await;
     let last = order.expires_at - Duration::from_millis(100);
-    world.clock.set(last);
     let sent = world.wire.sent();
-    world.eventually("the last try", async || (world.wire.sent() > sent).then_some(())).await;
+    world.clock.set(last);
+    world.meanwhile("the last try", async || (world.wire.sent() > sent).then_some(())).await;
     fails(&world, &order, "").await;
     let settled = last + PROVIDER_TIMEOUT + Duration::from_secs(5);
     assert!(world.clock.now() >= settled, "given up at {}, while it could land", world.clock.now());

@@ -168,14 +168,23 @@ impl World {
     }
 
     /// Waits until `found` finds something, while the time goes on.
-    pub async fn eventually<T>(&self, what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    pub async fn eventually<T>(&self, what: &str, found: impl AsyncFnMut() -> Option<T>) -> T {
+        self.looks(what, Duration::from_millis(20), found).await
+    }
+
+    /// Waits until `found` finds something, while the clock stands still.
+    pub async fn meanwhile<T>(&self, what: &str, found: impl AsyncFnMut() -> Option<T>) -> T {
+        self.looks(what, Duration::ZERO, found).await
+    }
+
+    async fn looks<T>(&self, what: &str, step: Duration, mut found: impl AsyncFnMut() -> Option<T>) -> T {
         let mut look = tokio::time::interval(Duration::from_millis(2));
-        for _ in 0..4_000 {
+        for _ in 0..10_000 {
             if let Some(found) = found().await {
                 return found;
             }
             look.tick().await;
-            self.clock.advance(Duration::from_millis(20));
+            self.clock.advance(step);
         }
         panic!("never: {what}; told: {:?}", self.told.0.lock().expect("not poisoned"));
     }
