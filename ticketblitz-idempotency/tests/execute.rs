@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ticketblitz_core::sqlite::Sqlite;
-use ticketblitz_core::{ManualClock, SystemClock, Timestamp};
+use ticketblitz_core::{Clock, ManualClock, SystemClock, Timestamp};
 use ticketblitz_idempotency::{Error, InFlightPolicy, Key, Keys, MemoryStore, Scope, SqliteStore, sqlite};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 fn keys() -> Keys {
     Keys::new(MemoryStore::new(Arc::new(SystemClock)))
@@ -181,17 +182,26 @@ async fn a_zombie_waits_for_a_winner_that_is_still_running() {
     assert_eq!((late.unwrap(), winner.unwrap()), ("winner".to_owned(), "winner".to_owned()));
 }
 
-#[tokio::test]
+/// The runtime's own time, which stands still while anything can run.
+#[derive(Debug)]
+struct PausedClock(Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH + self.0.elapsed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_operation_keeps_its_lease() {
-    let store = MemoryStore::new(Arc::new(SystemClock));
+    let store = MemoryStore::new(Arc::new(PausedClock(Instant::now())));
     let short = Keys::new(store.clone()).lease(Duration::from_millis(300));
     let other = Keys::new(store).in_flight(InFlightPolicy::Refuse);
     let runs = AtomicU32::new(0);
     let (begun, has_begun) = oneshot::channel();
     let slow = short.execute(scope(), key(), "pay", || async {
         begun.send(()).unwrap();
-        // Time itself is what is tested: four leases long.
-        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        tokio::time::sleep(Duration::from_millis(1_200)).await; // four leases long
         Ok::<u32, Error>(99)
     });
     let tries = async {
