@@ -71,9 +71,8 @@ pub(crate) struct ServeArgs {
     /// How long a refresh token is good.
     #[arg(long, env = "TICKETBLITZ_REFRESH_TOKEN_TTL", default_value = "30d", value_parser = duration::parse)]
     pub(crate) refresh_token_ttl: Duration,
-    /// The fewest characters of a password.
-    #[arg(long, env = "TICKETBLITZ_PASSWORD_MIN_LENGTH", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=128))]
-    pub(crate) password_min_length: u16,
+    #[command(flatten)]
+    pub(crate) passwords: PasswordArgs,
     /// The password of the administrator that a first start makes; random if absent.
     #[arg(long, env = "TICKETBLITZ_ADMIN_PASSWORD", hide_env_values = true)]
     pub(crate) admin_password: Option<String>,
@@ -95,6 +94,13 @@ pub(crate) struct ServeArgs {
     /// How it is logged: `text` or `json`.
     #[arg(long, env = "TICKETBLITZ_LOG_FORMAT", value_parser = ["text", "json"], default_value = "text")]
     pub(crate) log_format: String,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct PasswordArgs {
+    /// The fewest characters of a password.
+    #[arg(long, env = "TICKETBLITZ_PASSWORD_MIN_LENGTH", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(crate) password_min_length: u16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +138,8 @@ pub(crate) enum UsersCommand {
         password: Option<String>,
         #[arg(long, env = "TICKETBLITZ_DATA_DIR", default_value = "data")]
         data_dir: PathBuf,
+        #[command(flatten)]
+        passwords: PasswordArgs,
     },
 }
 

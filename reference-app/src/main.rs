@@ -13,6 +13,8 @@ use std::process::ExitCode;
 use config::{Command, ConfigError};
 
 fn main() -> ExitCode {
+    // Everything this process writes is the operator's alone: databases, mail, keys.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let command = match config::from_environment() {
         Ok(command) => command,
         Err(ConfigError::Clap(error)) => error.exit(),

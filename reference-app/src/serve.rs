@@ -52,6 +52,7 @@ async fn start(args: ServeArgs) -> Result<(), StartError> {
         () = stop.wait() => None,
         error = running.breaks() => Some(error),
     };
+    tracing::info!("stopping: requests under way are finished");
     running.end().await;
     match broken {
         None => Ok(()),

@@ -146,7 +146,7 @@ fn auth_config(args: &ServeArgs) -> auth::Config {
         data_dir: args.data_dir.clone(),
         access_token_ttl: args.access_token_ttl,
         refresh_token_ttl: args.refresh_token_ttl,
-        password_min_length: args.password_min_length.into(),
+        password_min_length: args.passwords.password_min_length.into(),
         admin_password: args.admin_password.clone(),
     }
 }

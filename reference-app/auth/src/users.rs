@@ -14,8 +14,6 @@ use crate::password::Passwords;
 use crate::store::{SqliteStore, Store};
 use crate::token::Signer;
 
-const PASSWORD_MIN_LENGTH: usize = 6;
-
 /// The accounts in a data directory.
 #[derive(Debug)]
 pub struct Users {
@@ -60,17 +58,14 @@ impl Users {
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub async fn open(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub async fn open(
+        data_dir: &Path,
+        password_min_length: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let db = crate::open_database(data_dir).await?;
-        let policy = PasswordPolicy { min_length: PASSWORD_MIN_LENGTH };
+        let policy = PasswordPolicy { min_length: password_min_length };
         Ok(Self { store: Arc::new(SqliteStore::new(db)), clock, policy })
-    }
-
-    /// Sets the shortest password, in characters; 6 if this is not called.
-    #[must_use]
-    pub fn password_min_length(mut self, min_length: usize) -> Self {
-        self.policy = PasswordPolicy { min_length };
-        self
     }
 
     /// Makes an account.

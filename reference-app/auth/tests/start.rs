@@ -81,7 +81,7 @@ async fn sessions_outlive_a_restart() {
 #[tokio::test]
 async fn users_are_made_beside_a_running_server() {
     let (dir, app) = App::fresh().await;
-    let users = Users::open(dir.path(), Arc::new(clock())).await.expect("opens");
+    let users = Users::open(dir.path(), 6, Arc::new(clock())).await.expect("opens");
     let id = users.create("org@example.org", "Org", "secret-1", Role::Organizer).await.expect("made");
     let session = app.login("ORG@example.org", "secret-1").await;
     assert_eq!((session.text("userId"), session.text("role")), (id.to_string(), "ORGANIZER".into()));
@@ -90,14 +90,14 @@ async fn users_are_made_beside_a_running_server() {
     assert!(matches!(taken, Err(CreateUserError::EmailTaken)), "{taken:?}");
     let wrong = users.create("org", " ", "x", Role::User).await;
     assert!(matches!(&wrong, Err(CreateUserError::Invalid(fields)) if fields.len() == 3), "{wrong:?}");
-    let strict = users.password_min_length(20);
+    let strict = Users::open(dir.path(), 20, Arc::new(clock())).await.expect("opens");
     assert!(strict.create("a@example.org", "A", "secret-1", Role::User).await.is_err());
 }
 
 #[tokio::test]
 async fn minted_tokens_are_the_instances_own() {
     let (dir, app) = App::fresh().await;
-    let users = Users::open(dir.path(), Arc::new(clock())).await.expect("opens");
+    let users = Users::open(dir.path(), 6, Arc::new(clock())).await.expect("opens");
     let buyer = users.create_without_password("b@example.org", "B", Role::User).await.expect("made");
     let minter = Minter::open(dir.path(), Arc::new(clock())).await.expect("opens");
     let token = minter.mint(buyer, Role::User, Duration::from_secs(60)).expect("minted");

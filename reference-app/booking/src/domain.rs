@@ -20,19 +20,22 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Pending, "PENDING"),
-        (Self::Confirmed, "CONFIRMED"),
-        (Self::Failed, "FAILED"),
-        (Self::Cancelled, "CANCELLED"),
-        (Self::Expired, "EXPIRED"),
-    ];
+    const ALL: [Self; 5] = [Self::Pending, Self::Confirmed, Self::Failed, Self::Cancelled, Self::Expired];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+            Self::Expired => "EXPIRED",
+        }
+    }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.iter().find(|(status, _)| status == self).map_or("", |(_, name)| name);
-        f.write_str(name)
+        f.write_str(self.as_str())
     }
 }
 
@@ -44,8 +47,7 @@ pub struct Unknown(&'static str);
 impl FromStr for Status {
     type Err = Unknown;
     fn from_str(text: &str) -> Result<Self, Unknown> {
-        let found = Self::ALL.iter().find(|(_, name)| *name == text);
-        found.map(|(status, _)| *status).ok_or(Unknown("booking status"))
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(Unknown("booking status"))
     }
 }
 
@@ -61,27 +63,30 @@ pub enum PaymentMethod {
 }
 
 impl PaymentMethod {
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Ok, "pm_ok"),
-        (Self::Declined, "pm_declined"),
-        (Self::Slow, "pm_slow"),
-        (Self::LostReplyCharged, "pm_lost_reply_charged"),
-        (Self::LostReplyNotCharged, "pm_lost_reply_not_charged"),
-    ];
+    const ALL: [Self; 5] =
+        [Self::Ok, Self::Declined, Self::Slow, Self::LostReplyCharged, Self::LostReplyNotCharged];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "pm_ok",
+            Self::Declined => "pm_declined",
+            Self::Slow => "pm_slow",
+            Self::LostReplyCharged => "pm_lost_reply_charged",
+            Self::LostReplyNotCharged => "pm_lost_reply_not_charged",
+        }
+    }
 }
 
 impl fmt::Display for PaymentMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.iter().find(|(method, _)| method == self).map_or("", |(_, name)| name);
-        f.write_str(name)
+        f.write_str(self.as_str())
     }
 }
 
 impl FromStr for PaymentMethod {
     type Err = Unknown;
     fn from_str(text: &str) -> Result<Self, Unknown> {
-        let found = Self::ALL.iter().find(|(_, name)| *name == text);
-        found.map(|(method, _)| *method).ok_or(Unknown("payment method"))
+        Self::ALL.into_iter().find(|method| method.as_str() == text).ok_or(Unknown("payment method"))
     }
 }
 

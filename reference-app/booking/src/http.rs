@@ -158,13 +158,8 @@ async fn list(
     State(bookings): State<Arc<Bookings>>,
     page: Page,
 ) -> Result<JsonBody<Listed<BookingBody>>, Problem> {
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    // One more than the page has tells whether there is another page.
-    let mut found = bookings.list(caller.user, page.after()?, page.limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().map(|booking| booking.id).filter(|_| more);
-    Ok(JsonBody(Listed::new(found.into_iter().map(BookingBody::from).collect(), next.as_ref())))
+    let found = bookings.list(caller.user, page.after()?, page.one_more()).await?;
+    Ok(JsonBody(Listed::page(found, page.limit, |booking| booking.id, BookingBody::from)))
 }
 
 /// A booking of the caller's. With `Prefer: wait=10` the answer waits until it is no longer PENDING.

@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::catalog::Catalog;
+use crate::domain::Record;
 use crate::store;
 
 pub(crate) fn router(catalog: Arc<Catalog>) -> (Router, OpenApi) {
@@ -68,15 +69,16 @@ async fn list(
         name: search.name.filter(|name| !name.is_empty()),
         venue: search.venue.filter(|venue| !venue.is_empty()),
         after: page.after()?,
-        limit: page.limit + 1, // one more tells whether there is a next page
+        limit: page.one_more(),
     };
     let found = catalog.list(query).await?;
     let now = catalog.clock.now();
-    let shown = &found[..found.len().min(usize::try_from(page.limit).unwrap_or(usize::MAX))];
-    let next = shown.last().filter(|_| found.len() > shown.len());
-    let next = next.map(|record| (record.spec.starts_at, record.id));
-    let events = shown.iter().map(|record| record.event(now)).collect();
-    Ok(JsonBody(Listed::new(events, next.as_ref())))
+    Ok(JsonBody(Listed::page(
+        found.iter().collect(),
+        page.limit,
+        |record: &&Record| (record.spec.starts_at, record.id),
+        |record| record.event(now),
+    )))
 }
 
 /// One event.

@@ -74,13 +74,8 @@ async fn list(
     State(state): State<AppState>,
     page: Page,
 ) -> Result<JsonBody<Listed<NotificationBody>>, Problem> {
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    // One more than the page has tells whether there is another page.
-    let mut found = state.store.list(caller.user, page.after()?, page.limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().map(|notification| notification.id).filter(|_| more);
-    Ok(JsonBody(Listed::new(found.into_iter().map(NotificationBody::from).collect(), next.as_ref())))
+    let found = state.store.list(caller.user, page.after()?, page.one_more()).await?;
+    Ok(JsonBody(Listed::page(found, page.limit, |notification| notification.id, NotificationBody::from)))
 }
 
 /// The mails that were sent, newest first.

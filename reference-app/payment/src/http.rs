@@ -85,13 +85,8 @@ async fn list(
         let found = store.of_booking(booking).await?.filter(|payment| visible(&caller, payment));
         return Ok(JsonBody(Listed::all(found.into_iter().map(PaymentBody::from).collect())));
     }
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    // One more than the page has tells whether there is another page.
-    let mut found = store.list(caller.user, after, page.limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().map(|payment| payment.id).filter(|_| more);
-    Ok(JsonBody(Listed::new(found.into_iter().map(PaymentBody::from).collect(), next.as_ref())))
+    let found = store.list(caller.user, after, page.one_more()).await?;
+    Ok(JsonBody(Listed::page(found, page.limit, |payment| payment.id, PaymentBody::from)))
 }
 
 /// A payment of the caller's.

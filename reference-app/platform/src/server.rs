@@ -19,7 +19,7 @@ use crate::service::StartError;
 /// Connections that wait to be accepted: a crowd comes all at once.
 const BACKLOG: i32 = 4_096;
 /// For the head of a request, from its connection or the request before it: also how long one may idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// After an accept that failed for want of a resource, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -185,3 +185,31 @@ async fn users_are_made_beside_a_running_server() {
         String::from_utf8_lossy(&twice.stderr)
     );
 }
+
+#[tokio::test]
+async fn what_is_kept_is_the_operators_alone() {
+    let mut system = System::start(&[]).await;
+    let buyer = system.buyer("Ann").await;
+    let event = buyer.sample("VISUAL").await;
+    buyer.buy(&event, &["A1"], "pm_ok").await;
+    until("the mail is sent", || async {
+        (buyer.notifications().await.iter().any(|n| n["status"] == "SENT")).then_some(())
+    })
+    .await;
+    let mut dirs = vec![system.data_dir().to_owned()];
+    let mut files = 0;
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).expect("a directory") {
+            let entry = entry.expect("an entry");
+            let meta = entry.metadata().expect("its metadata");
+            let mode = std::os::unix::fs::PermissionsExt::mode(&meta.permissions());
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", entry.path().display());
+            files += 1;
+            if meta.is_dir() {
+                dirs.push(entry.path());
+            }
+        }
+    }
+    assert!(files > 10, "databases, mail and keys: {files}");
+    system.terminate().await;
+}

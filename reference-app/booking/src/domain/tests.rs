@@ -81,11 +81,13 @@ fn a_ticket_for_each_seat_or_place() {
 
 #[test]
 fn names_read_back() {
-    for (status, name) in Status::ALL {
+    for status in Status::ALL {
+        let name = status.as_str();
         assert_eq!(status.to_string(), name);
         assert_eq!(name.parse(), Ok(status));
     }
-    for (method, name) in PaymentMethod::ALL {
+    for method in PaymentMethod::ALL {
+        let name = method.as_str();
         assert_eq!(method.to_string(), name);
         assert_eq!(name.parse(), Ok(method));
     }

@@ -29,6 +29,11 @@ struct Asked {
 }
 
 impl Page {
+    /// How many items to look for: one more than the page has tells whether there is another page.
+    pub fn one_more(&self) -> u32 {
+        self.limit + 1
+    }
+
     /// What the items of this page come after; `None` on the first page.
     ///
     /// # Errors
@@ -73,8 +78,23 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// The page of at most `limit` items that `found` begins with, shown as `show` says. The items were asked for with
+    /// [`Page::one_more`]; the next page comes after the `key` of the last one shown.
+    pub fn page<R, K: Serialize>(
+        mut found: Vec<R>,
+        limit: u32,
+        key: impl FnOnce(&R) -> K,
+        show: impl FnMut(R) -> T,
+    ) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(key);
+        Self::new(found.into_iter().map(show).collect(), next.as_ref())
+    }
+
     /// A page whose next one comes after `next`.
-    pub fn new(items: Vec<T>, next: Option<&impl Serialize>) -> Self {
+    fn new(items: Vec<T>, next: Option<&impl Serialize>) -> Self {
         // A position of ours always has a JSON form.
         let next = next.and_then(|next| serde_json::to_vec(next).ok());
         Self { items, next_cursor: next.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)) }

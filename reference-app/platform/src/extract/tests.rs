@@ -11,10 +11,13 @@ async fn page(query: &str) -> Result<Page, Problem> {
 
 #[tokio::test]
 async fn a_page_goes_on_where_the_one_before_ended() {
-    let listed = Listed::new(vec![1, 2], Some(&("key", 7)));
+    let listed = Listed::page(vec![6, 7, 8], 2, |n| ("key", *n), |n| n * 10);
+    assert_eq!(listed.items, [60, 70]);
     let cursor = listed.next_cursor.expect("another page");
     let next = page(&format!("limit=2&cursor={cursor}")).await.expect("a page");
     assert_eq!((next.limit, next.after::<(String, i32)>()), (2, Ok(Some(("key".to_owned(), 7)))));
+    assert_eq!(next.one_more(), 3);
+    assert_eq!(Listed::page(vec![6, 7], 2, |n| *n, |n| n).next_cursor, None, "the last page");
     let first = page("").await.expect("a page");
     assert_eq!((first.limit, first.after::<(String, i32)>()), (50, Ok(None)));
 }
