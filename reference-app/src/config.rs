@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Manage users, beside a running server too.
     Users(UsersArgs),
+    /// Check every invariant over all that is stored, beside a running server too.
+    Audit(AuditArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -143,6 +145,21 @@ pub(crate) enum UsersCommand {
     },
 }
 
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AuditArgs {
+    #[arg(long, env = "TICKETBLITZ_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// The port offset of the running server, whose live seats are compared if it answers.
+    #[arg(long, env = "TICKETBLITZ_PORT_OFFSET", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=57_000))]
+    pub(crate) port_offset: u16,
+    /// Where the payment provider is, if it is not the built-in one.
+    #[arg(long, env = "TICKETBLITZ_PSP_URL")]
+    pub(crate) psp_url: Option<String>,
+    /// How long something must stay broken to count: longer than a booking takes from store to store.
+    #[arg(long, default_value = "5s", value_parser = duration::parse)]
+    pub(crate) settle: Duration,
+}
+
 /// Why the process does not start.
 #[derive(Debug)]
 pub(crate) enum ConfigError {
@@ -158,8 +175,8 @@ pub(crate) fn from_environment() -> Result<Command, ConfigError> {
     let mut argv: Vec<OsString> = std::env::args_os().collect();
     // `serve` is the default, its options included: `ticketblitz --port-offset 100`.
     let first = argv.get(1).map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
-    let named =
-        ["serve", "demo", "users", "help", "-h", "--help", "-V", "--version"].contains(&first.as_str());
+    let named = ["serve", "demo", "users", "audit", "help", "-h", "--help", "-V", "--version"]
+        .contains(&first.as_str());
     let mistyped = !first.is_empty() && !first.starts_with('-');
     if !named && !mistyped {
         argv.insert(1.min(argv.len()), "serve".into());

@@ -1,5 +1,6 @@
 //! `ticketblitz`: the whole ticketing system in one binary.
 
+mod audit;
 mod banner;
 mod config;
 mod demo;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
             Command::Serve(settings) => serve::run(*settings).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Users(args) => users::run(args).await,
+            Command::Audit(args) => audit::run(args).await,
         }
     });
     // Not `drop`: a blocking task that hangs must not keep the process.

@@ -4,6 +4,7 @@
 //! [`sagas::booking`] brings it to tickets or gives back what it took; [`sagas::cancellation`] refunds one that
 //! was called off after that. What others tell comes in through [`worker`].
 
+pub mod audit;
 pub mod bookings;
 pub mod domain;
 pub mod error;

@@ -2,6 +2,7 @@
 //!
 //! An event is kept as a draft until the inventory knows it, so that whoever sees it can hold its seats.
 
+pub mod audit;
 mod catalog;
 mod counts;
 mod domain;

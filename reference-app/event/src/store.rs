@@ -1,6 +1,6 @@
 //! What the event service remembers.
 
-mod sqlite;
+pub(crate) mod sqlite;
 
 use async_trait::async_trait;
 pub(crate) use sqlite::SqliteStore;

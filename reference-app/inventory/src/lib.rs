@@ -3,6 +3,7 @@
 //! Holds live in the lock and may be lost with it. What is in payment or sold is in this service's database,
 //! whose constraints decide, whatever the lock says; the lock is loaded from it.
 
+pub mod audit;
 mod desk;
 mod domain;
 mod error;

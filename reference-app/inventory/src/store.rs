@@ -1,6 +1,6 @@
 //! What the inventory remembers. The lock makes losing cheap; this decides.
 
-mod sqlite;
+pub(crate) mod sqlite;
 
 use async_trait::async_trait;
 use contract::inventory::InventoryEvent;
@@ -77,20 +77,20 @@ pub(crate) struct Begin {
 
 /// A booking's claim on the places of its hold.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Claim {
-    pub(crate) booking: BookingId,
-    pub(crate) hold: HoldRef,
-    pub(crate) owner: UserId,
-    pub(crate) want: Want,
+pub struct Claim {
+    pub booking: BookingId,
+    pub hold: HoldRef,
+    pub owner: UserId,
+    pub want: Want,
     /// Minor units.
-    pub(crate) amount: i64,
-    pub(crate) currency: Currency,
-    pub(crate) fence: Fence,
-    pub(crate) state: ClaimState,
+    pub amount: i64,
+    pub currency: Currency,
+    pub fence: Fence,
+    pub state: ClaimState,
     /// No charge starts after this moment.
-    pub(crate) deadline: Timestamp,
+    pub deadline: Timestamp,
     /// The claim lapses at this moment unless it is sold.
-    pub(crate) until: Timestamp,
+    pub until: Timestamp,
 }
 
 impl Claim {
@@ -101,7 +101,7 @@ impl Claim {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ClaimState {
+pub enum ClaimState {
     Paying,
     /// In payment for too long. Still this booking's to buy if nobody took the places.
     Lapsed,

@@ -4,6 +4,7 @@
 //! The mail is SENT only once the mail server has it. A crash in between sends it again under the same
 //! Message-ID and file name, so that the repeat replaces the first.
 
+pub mod audit;
 pub mod domain;
 mod http;
 pub mod mailer;

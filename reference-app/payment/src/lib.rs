@@ -4,6 +4,7 @@
 //! Its sagas ask the provider outside any transaction and under keys made of the booking's id, so that a repeat
 //! is never a second charge, and look up what they got no answer to. Everybody else is told by events.
 
+pub mod audit;
 pub mod domain;
 mod events;
 mod http;

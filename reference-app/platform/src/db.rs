@@ -1,11 +1,13 @@
 //! A service's database.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use ticketblitz_core::sqlite::Sqlite;
 use ticketblitz_core::sqlite::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use ticketblitz_core::sqlite::sqlx::{self, ConnectOptions, Connection};
+use ticketblitz_core::sqlite::{BoxFuture, SqliteConnection};
 
 use crate::service::StartError;
 
@@ -20,6 +22,34 @@ pub async fn open(dir: &Path, name: &str, migrations: &Migrator) -> Result<Sqlit
     let db = Sqlite::open(&path).await.map_err(|error| sentence(&path, &error))?;
     ticketblitz_saga::sqlite::setup(&db).await.map_err(|error| sentence(&path, &error))?;
     Ok(db)
+}
+
+/// How long a look waits for the owner to open or close the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Looks into `{dir}/{name}.db` beside whoever owns it: nothing is made, migrated or written, and all that `look`
+/// reads is of one moment.
+///
+/// # Errors
+/// A sentence that names the file: it is not there, cannot be read, or has not the tables of this program.
+pub async fn look<T, F>(dir: &Path, name: &str, look: F) -> Result<T, StartError>
+where
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+{
+    let path = dir.join(format!("{name}.db"));
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(false)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    let unreadable = |error: sqlx::Error| StartError(format!("{} cannot be read ({error})", path.display()));
+    let mut connection = options.connect().await.map_err(unreadable)?;
+    let mut one_moment = connection.begin().await.map_err(unreadable)?;
+    let seen = look(&mut one_moment).await.map_err(unreadable)?;
+    one_moment.rollback().await.map_err(unreadable)?;
+    connection.close().await.map_err(unreadable)?;
+    Ok(seen)
 }
 
 /// On a connection of its own: a failed migration must not leave a half open one among the others.
@@ -75,5 +105,34 @@ mod tests {
         let error =
             open(&dir.path().join("gone"), "test", &Migrator::DEFAULT).await.expect_err("gone").to_string();
         assert!(error.contains("test.db") && error.contains("cannot be written"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_look_sees_one_moment_and_makes_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let count = |dir: &Path| {
+            let dir = dir.to_owned();
+            async move {
+                look(&dir, "test", |conn| {
+                    Box::pin(sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox").fetch_one(conn))
+                })
+                .await
+            }
+        };
+        let error = count(dir.path()).await.expect_err("no file").to_string();
+        assert!(error.contains("test.db"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0, "nothing was made");
+
+        let db = open(dir.path(), "test", &Migrator::DEFAULT).await.expect("opens");
+        assert_eq!(count(dir.path()).await.expect("beside its owner"), 0);
+        db.close().await;
+        let before = std::fs::read(dir.path().join("test.db")).expect("the file");
+        assert_eq!(count(dir.path()).await.expect("without an owner"), 0);
+        assert_eq!(std::fs::read(dir.path().join("test.db")).expect("the file"), before);
+
+        let write = look(dir.path(), "test", |conn| {
+            Box::pin(async move { sqlx::query("DELETE FROM outbox").execute(conn).await.map(drop) })
+        });
+        assert!(write.await.expect_err("it only reads").to_string().contains("readonly"));
     }
 }

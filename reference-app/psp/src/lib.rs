@@ -4,6 +4,7 @@
 //! connection, so that whoever pays here has to cope with answers that never come. Its ledger is the independent
 //! witness of every audit.
 
+pub mod audit;
 mod domain;
 mod error;
 mod http;

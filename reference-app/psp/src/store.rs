@@ -1,6 +1,6 @@
 //! Where the ledger is kept.
 
-mod sqlite;
+pub mod sqlite;
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! The whole system as its users meet it: the real binary, its sockets, its files, its signals.
 
+mod audit;
 mod common;
 mod crash;
 mod demo;

@@ -13,6 +13,7 @@ use ticketblitz_lock::HoldId;
 use ticketblitz_saga::{Advance, Advanced, Cancelled, Signal, Start, outbox};
 
 use super::{CallOff, Cancelling, Condition, Created, Outcome, Received, Store, StoreError};
+use crate::audit::Snapshot;
 use crate::domain::{Booking, Cancellation, Ending, Status};
 use crate::events;
 use crate::tickets;
@@ -56,6 +57,12 @@ impl SqliteStore {
         self.changes.tell(id);
         done
     }
+}
+
+/// Every booking, and every ticket, that the connection's transaction sees.
+pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlx::Error> {
+    let bookings = rows::all(&mut *conn).await?;
+    Ok(Snapshot { bookings, tickets: rows::all_tickets(conn).await? })
 }
 
 /// Publishes `refund.requested` unless that was done before. The caller writes the booking.

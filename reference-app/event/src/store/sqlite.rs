@@ -9,6 +9,7 @@ use ticketblitz_core::{Envelope, EventId, Timestamp};
 use ticketblitz_saga::{inbox, outbox};
 
 use super::{Counted, Error, Filter, Query, Store, What};
+use crate::audit::Snapshot;
 use crate::domain::{Phase, Record, Spec};
 
 const CONSUMER: &str = "event";
@@ -24,6 +25,22 @@ impl SqliteStore {
     pub(crate) fn new(db: Sqlite) -> Self {
         Self { db }
     }
+}
+
+/// What the connection's transaction sees of the counts. Drafts are nobody's yet.
+pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlx::Error> {
+    let events = sqlx::query_as(
+        "SELECT id, total, taken FROM events WHERE phase IN ('PUBLISHED', 'CANCELLED') ORDER BY id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let counted = sqlx::query_as(
+        "SELECT booking, event, quantity FROM counted_bookings WHERE confirmed AND NOT cancelled \
+         ORDER BY booking",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Snapshot { events, counted })
 }
 
 #[async_trait]

@@ -1,5 +1,6 @@
 //! The inventory in SQLite.
 
+pub(crate) mod audit;
 mod claims;
 mod events;
 mod rows;

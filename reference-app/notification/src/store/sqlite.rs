@@ -4,7 +4,7 @@ mod rows;
 
 use async_trait::async_trait;
 use contract::NotificationId;
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{Sqlite, SqliteConnection};
 use ticketblitz_core::{MessageId, UserId};
 use ticketblitz_saga::{Advance, Advanced, Start, inbox};
 
@@ -26,6 +26,11 @@ impl SqliteStore {
     pub fn new(db: Sqlite) -> Self {
         Self { db }
     }
+}
+
+/// Every notification that the connection's transaction sees.
+pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Notification>, sqlx::Error> {
+    rows::all(conn).await
 }
 
 #[async_trait]

@@ -29,6 +29,11 @@ impl SqliteStore {
     }
 }
 
+/// Every payment that the connection's transaction sees.
+pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Payment>, sqlx::Error> {
+    rows::all(conn).await
+}
+
 async fn load(conn: &mut SqliteConnection, id: PaymentId) -> Result<Payment, StoreError> {
     rows::by_id(conn, id).await?.ok_or(StoreError::NoSuchPayment(id))
 }

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use serde::Serialize;
-use sqlx::Connection;
 use ticketblitz_core::Timestamp;
 use ticketblitz_core::sqlite::{Sqlite, SqliteConnection};
 use uuid::Uuid;
@@ -89,23 +88,24 @@ impl Store for SqliteStore {
     }
 
     async fn ledger(&self) -> Result<Ledger, StoreError> {
-        let mut conn = self.db.readers().acquire().await?;
-        let mut one_moment = conn.begin().await?;
-        let charges: Vec<ChargeRow> = sqlx::query_as(
-            "SELECT id, reference, amount, currency, status, failure_reason FROM charges ORDER BY number",
-        )
-        .fetch_all(&mut *one_moment)
-        .await?;
-        let refunds: Vec<RefundRow> =
-            sqlx::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY number")
-                .fetch_all(&mut *one_moment)
-                .await?;
-        one_moment.commit().await?;
-        Ok(Ledger {
-            charges: charges.into_iter().map(Charge::from).collect(),
-            refunds: refunds.into_iter().map(Refund::from).collect(),
-        })
+        let mut one_moment = self.db.readers().begin().await?;
+        Ok(ledger(&mut one_moment).await?)
     }
+}
+
+/// Everything that the connection's transaction sees.
+pub async fn ledger(conn: &mut SqliteConnection) -> Result<Ledger, sqlx::Error> {
+    let charges: Vec<ChargeRow> = sqlx::query_as(
+        "SELECT id, reference, amount, currency, status, failure_reason FROM charges ORDER BY number",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let refunds: Vec<RefundRow> =
+        sqlx::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY number").fetch_all(conn).await?;
+    Ok(Ledger {
+        charges: charges.into_iter().map(Charge::from).collect(),
+        refunds: refunds.into_iter().map(Refund::from).collect(),
+    })
 }
 
 /// An Idempotency-Key and the request it stands for.

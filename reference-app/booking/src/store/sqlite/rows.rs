@@ -4,7 +4,7 @@ use contract::booking::Ticket;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row, SqliteExecutor};
 use ticketblitz_core::sqlite::SqliteConnection;
-use ticketblitz_core::{BookingId, EventId, Timestamp, UserId};
+use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp, UserId};
 use ticketblitz_lock::HoldId;
 
 use crate::domain::{Booking, PaymentMethod, Status};
@@ -46,6 +46,17 @@ pub(super) async fn by_id(
     id: BookingId,
 ) -> Result<Option<Booking>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM bookings WHERE id = $1").bind(id).fetch_optional(db).await
+}
+
+pub(super) async fn all(db: impl SqliteExecutor<'_>) -> Result<Vec<Booking>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM bookings ORDER BY id").fetch_all(db).await
+}
+
+/// Every ticket's booking and seat, void ones too.
+pub(super) async fn all_tickets(
+    db: impl SqliteExecutor<'_>,
+) -> Result<Vec<(BookingId, Option<SeatId>)>, sqlx::Error> {
+    sqlx::query_as("SELECT booking_id, seat_id FROM tickets ORDER BY id").fetch_all(db).await
 }
 
 pub(super) async fn by_hold(

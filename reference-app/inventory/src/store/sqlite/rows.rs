@@ -25,6 +25,11 @@ pub(super) async fn claim_of(
     Ok(row.as_ref().map(claim).transpose()?)
 }
 
+pub(super) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Claim>, sqlx::Error> {
+    let sql = format!("SELECT {COLUMNS} FROM claims ORDER BY booking");
+    sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await?.iter().map(claim).collect()
+}
+
 /// Payments that lapsed by `now`, oldest first: of all events, in bounded batches.
 pub(super) async fn lapsed(
     conn: &mut SqliteConnection,

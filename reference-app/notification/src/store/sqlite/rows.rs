@@ -85,6 +85,10 @@ pub(super) async fn by_id(
     sqlx::query_as("SELECT * FROM notifications WHERE id = $1").bind(id).fetch_optional(db).await
 }
 
+pub(super) async fn all(db: impl SqliteExecutor<'_>) -> Result<Vec<Notification>, Error> {
+    sqlx::query_as("SELECT * FROM notifications ORDER BY id").fetch_all(db).await
+}
+
 // Ids sort by the time they were made, so the id is the cursor and the order at once.
 pub(super) async fn newest_of(
     db: impl SqliteExecutor<'_>,

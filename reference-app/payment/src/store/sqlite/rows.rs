@@ -36,6 +36,10 @@ pub(super) async fn by_id(db: impl SqliteExecutor<'_>, id: PaymentId) -> Result<
     sqlx::query_as("SELECT * FROM payments WHERE id = $1").bind(id).fetch_optional(db).await
 }
 
+pub(super) async fn all(db: impl SqliteExecutor<'_>) -> Result<Vec<Payment>, Error> {
+    sqlx::query_as("SELECT * FROM payments ORDER BY id").fetch_all(db).await
+}
+
 pub(super) async fn by_booking(
     db: impl SqliteExecutor<'_>,
     booking: BookingId,

@@ -1,0 +1,74 @@
+//! All that the inventory knows, for an audit.
+
+use contract::inventory::SeatState;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Error, FromRow, Row, SqliteConnection};
+
+use super::rows;
+use crate::audit::{Area, ClaimedSeat, Event, Snapshot};
+
+/// Everything that the connection's transaction sees.
+pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, Error> {
+    let events = sqlx::query_as(
+        "SELECT id, max_per_customer, sales_end, closed, fence, \
+         (SELECT count(*) FROM seats WHERE event = events.id) AS seats FROM events ORDER BY id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let areas = sqlx::query_as(
+        "SELECT event, name, capacity, taken FROM sections WHERE capacity IS NOT NULL ORDER BY event, position",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let seats = sqlx::query_as(
+        "SELECT event, seat, booking, fence, state, \
+         EXISTS (SELECT 1 FROM seats AS s WHERE s.event = c.event AND s.seat = c.seat) AS in_layout \
+         FROM claim_seats AS c",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    Ok(Snapshot { events, areas, seats, claims: rows::all(conn).await? })
+}
+
+impl FromRow<'_, SqliteRow> for Event {
+    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            max_per_customer: row.try_get("max_per_customer")?,
+            sales_end: row.try_get("sales_end")?,
+            closed: row.try_get("closed")?,
+            fence: rows::fence(row.try_get("fence")?),
+            seats: row.try_get("seats")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Area {
+    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+        Ok(Self {
+            event: row.try_get("event")?,
+            name: row.try_get("name")?,
+            capacity: row.try_get("capacity")?,
+            taken: row.try_get("taken")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for ClaimedSeat {
+    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+        let state = match row.try_get("state")? {
+            "PAYING" => SeatState::Paying,
+            "SOLD" => SeatState::Sold,
+            // The table's own check allows no fourth one.
+            _ => SeatState::Available,
+        };
+        Ok(Self {
+            event: row.try_get("event")?,
+            seat: row.try_get("seat")?,
+            booking: row.try_get("booking")?,
+            fence: rows::fence(row.try_get("fence")?),
+            state,
+            in_layout: row.try_get("in_layout")?,
+        })
+    }
+}

@@ -1,0 +1,262 @@
+//! Bookings: their money, tickets, places, ends, mails and counts.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use booking::domain::{Booking, Status};
+use inventory::audit::{Claim, ClaimState};
+use notification::domain::Kind;
+use payment::domain::{Payment, Status as PaymentStatus};
+use psp::audit::{Charge, ChargeStatus};
+use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
+use ticketblitz_lock::Want;
+
+use super::{Found, Invariant, Reading};
+
+pub(super) fn check(reading: &Reading, now: Timestamp, found: &mut Found) {
+    let known = Known::of(reading);
+    for booking in &reading.bookings.bookings {
+        if booking.status == Status::Confirmed {
+            paid_once(booking, &known, found);
+            places_are_sold(booking, &known, found);
+        }
+        has_its_tickets(booking, &known, found);
+        ends_in_time(booking, &known, now, found);
+    }
+    for booking in known.tickets.keys().filter(|booking| !known.bookings.contains_key(booking)) {
+        found.add(Invariant::Tickets, format!("there are tickets of booking {booking}, which there is not"));
+    }
+    sales_have_bookings(reading, &known, found);
+    charges_have_bookings(reading, &known, found);
+    one_notification_each(reading, &known, found);
+    counts_agree(reading, &known, found);
+}
+
+/// What was read, by its keys.
+struct Known<'a> {
+    bookings: HashMap<BookingId, &'a Booking>,
+    tickets: HashMap<BookingId, Vec<Option<SeatId>>>,
+    claims: HashMap<BookingId, &'a Claim>,
+    payments: HashMap<BookingId, Vec<&'a Payment>>,
+    /// Those that succeeded, by their reference: the booking's id.
+    charges: HashMap<&'a str, Vec<&'a Charge>>,
+    refunded: HashSet<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(reading: &'a Reading) -> Self {
+        let mut tickets: HashMap<_, Vec<_>> = HashMap::new();
+        for (booking, seat) in &reading.bookings.tickets {
+            tickets.entry(*booking).or_default().push(*seat);
+        }
+        let mut payments: HashMap<_, Vec<_>> = HashMap::new();
+        for payment in &reading.payments {
+            payments.entry(payment.booking).or_default().push(payment);
+        }
+        let mut charges: HashMap<_, Vec<_>> = HashMap::new();
+        for charge in reading.ledger.charges.iter().filter(|c| c.status == ChargeStatus::Succeeded) {
+            charges.entry(charge.reference.as_str()).or_default().push(charge);
+        }
+        Self {
+            bookings: reading.bookings.bookings.iter().map(|booking| (booking.id, booking)).collect(),
+            tickets,
+            claims: reading.inventory.claims.iter().map(|claim| (claim.booking, claim)).collect(),
+            payments,
+            charges,
+            refunded: reading.ledger.refunds.iter().map(|refund| refund.charge_id.as_str()).collect(),
+        }
+    }
+}
+
+/// By the provider, and by the payment that was kept of it. What costs nothing is never charged.
+fn paid_once(booking: &Booking, known: &Known<'_>, found: &mut Found) {
+    let id = booking.id;
+    let charges = known.charges.get(id.to_string().as_str()).map_or(&[][..], Vec::as_slice);
+    let kept: Vec<_> = charges.iter().filter(|c| !known.refunded.contains(c.id.as_str())).collect();
+    let due = usize::from(booking.amount > 0);
+    found.add_if(charges.len() != due || kept.len() != due, Invariant::Paid, || {
+        let refunded = charges.len() - kept.len();
+        format!("booking {id} is CONFIRMED with {} charges, {refunded} of them refunded", charges.len())
+    });
+    for charge in charges {
+        let right = charge.amount == booking.amount && charge.currency == booking.currency.to_string();
+        found.add_if(!right, Invariant::Paid, || {
+            let Booking { amount, currency, .. } = booking;
+            let Charge { id: charge, amount: charged, currency: of, .. } = charge;
+            format!("booking {id} costs {amount} {currency}, its charge {charge} is {charged} {of}")
+        });
+    }
+    let payments = known.payments.get(&id).map_or(&[][..], Vec::as_slice);
+    let agrees = matches!(payments, [payment] if payment.status == PaymentStatus::Succeeded
+        && payment.charge.as_deref() == kept.first().map(|charge| charge.id.as_str()));
+    found.add_if(!agrees, Invariant::Paid, || {
+        let payments: Vec<_> = payments.iter().map(|p| format!("{} {}", p.id, p.status)).collect();
+        let payments = if payments.is_empty() { "none".to_owned() } else { payments.join(", ") };
+        format!("booking {id} is CONFIRMED and its charge is not its payment's: {payments}")
+    });
+}
+
+/// Tickets of a booking that was cancelled stay, void; one that was never confirmed has none.
+fn has_its_tickets(booking: &Booking, known: &Known<'_>, found: &mut Found) {
+    let id = booking.id;
+    let mut tickets = known.tickets.get(&id).cloned().unwrap_or_default();
+    tickets.sort();
+    let mut due: Vec<_> = match booking.confirmed_at {
+        None => Vec::new(),
+        Some(_) if booking.seats.is_empty() => {
+            vec![None; usize::try_from(booking.quantity).unwrap_or_default()]
+        }
+        Some(_) => booking.seats.iter().copied().map(Some).collect(),
+    };
+    due.sort();
+    found.add_if(tickets != due, Invariant::Tickets, || {
+        let written = |tickets: &[Option<SeatId>]| {
+            let seats: Vec<_> = tickets.iter().flatten().map(ToString::to_string).collect();
+            format!("{} {}", tickets.len(), seats.join(" ")).trim_end().to_owned()
+        };
+        format!(
+            "booking {id} is {} with {} tickets, not {}",
+            booking.status,
+            written(&tickets),
+            written(&due)
+        )
+    });
+}
+
+fn places_are_sold(booking: &Booking, known: &Known<'_>, found: &mut Found) {
+    let id = booking.id;
+    let Some(claim) = known.claims.get(&id) else {
+        return found.add(Invariant::Sold, format!("booking {id} is CONFIRMED without a claim"));
+    };
+    let same_places = match &claim.want {
+        Want::Seats(seats) => {
+            let (mut sold, mut booked) = (seats.clone(), booking.seats.clone());
+            sold.sort();
+            booked.sort();
+            sold == booked && booking.section.is_none()
+        }
+        Want::Area { section, .. } => booking.seats.is_empty() && booking.section.as_ref() == Some(section),
+    };
+    let same = same_places
+        && claim.want.units() == booking.quantity
+        && (claim.hold.event, claim.hold.hold) == (booking.event, booking.hold)
+        && claim.owner == booking.user
+        && (claim.amount, claim.currency) == (booking.amount, booking.currency);
+    found.add_if(claim.state != ClaimState::Sold, Invariant::Sold, || {
+        format!("booking {id} is CONFIRMED, its claim {:?}", claim.state)
+    });
+    found.add_if(!same, Invariant::Sold, || format!("booking {id} and its claim are not of the same places"));
+}
+
+/// What is sold is sold to a booking that is confirmed, about to be, or not yet done with giving it back.
+fn sales_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found) {
+    for claim in reading.inventory.claims.iter().filter(|claim| claim.state == ClaimState::Sold) {
+        let booking = known.bookings.get(&claim.booking);
+        let right = booking.is_some_and(|booking| match booking.status {
+            Status::Confirmed | Status::Pending => true,
+            Status::Cancelled => booking.closed_at.is_none(),
+            Status::Failed | Status::Expired => false,
+        });
+        found.add_if(!right, Invariant::Sold, || {
+            let status = booking.map_or("unknown".to_owned(), |booking| booking.status.to_string());
+            format!(
+                "places of event {} are sold to booking {}, which is {status}",
+                claim.hold.event, claim.booking
+            )
+        });
+    }
+}
+
+/// A charge of a booking that is PENDING is under way: the booking's deadline bounds that.
+fn charges_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found) {
+    let charges = reading.ledger.charges.iter().filter(|c| c.status == ChargeStatus::Succeeded);
+    let mut amounts: HashMap<&str, i64> = HashMap::new();
+    for Charge { id, reference, amount, currency, .. } in charges {
+        amounts.insert(id, *amount);
+        if known.refunded.contains(id.as_str()) {
+            continue;
+        }
+        let booking = reference.parse().ok().and_then(|id: BookingId| known.bookings.get(&id));
+        let right = booking.is_some_and(|b| matches!(b.status, Status::Confirmed | Status::Pending));
+        found.add_if(!right, Invariant::Charges, || {
+            let status = booking.map_or("unknown".to_owned(), |booking| booking.status.to_string());
+            format!("charge {id} of {amount} {currency} is of booking {reference}, which is {status}")
+        });
+    }
+    for refund in &reading.ledger.refunds {
+        let whole = amounts.get(refund.charge_id.as_str()) == Some(&refund.amount);
+        found.add_if(!whole, Invariant::Charges, || {
+            format!("refund {} of {} is not charge {} as a whole", refund.id, refund.amount, refund.charge_id)
+        });
+    }
+}
+
+/// The grace after the deadline is the one that its claim was given, for as long as that keeps its places.
+fn ends_in_time(booking: &Booking, known: &Known<'_>, now: Timestamp, found: &mut Found) {
+    let claim = known.claims.get(&booking.id);
+    let live = claim.filter(|claim| matches!(claim.state, ClaimState::Paying | ClaimState::Sold));
+    let last = live.map_or(booking.expires_at, |claim| claim.until.max(booking.expires_at));
+    found.add_if(booking.status == Status::Pending && now > last, Invariant::Deadline, || {
+        format!("booking {} is PENDING, its deadline was {}", booking.id, booking.expires_at)
+    });
+}
+
+fn one_notification_each(reading: &Reading, known: &Known<'_>, found: &mut Found) {
+    let mut told: HashMap<BookingId, usize> = HashMap::new();
+    for it in reading.notifications.iter().filter(|it| it.kind == Kind::BookingConfirmed) {
+        *told.entry(it.booking).or_default() += 1;
+        let confirmed = known.bookings.get(&it.booking).is_some_and(|b| b.confirmed_at.is_some());
+        found.add_if(!confirmed, Invariant::Notifications, || {
+            format!("notification {} is of booking {}, which was never confirmed", it.id, it.booking)
+        });
+    }
+    for booking in reading.bookings.bookings.iter().filter(|booking| booking.confirmed_at.is_some()) {
+        let count = told.get(&booking.id).copied().unwrap_or_default();
+        found.add_if(count != 1, Invariant::Notifications, || {
+            format!("booking {} was confirmed and has {count} notifications", booking.id)
+        });
+    }
+}
+
+/// Booking by booking, so that under a running sale each difference is one that passes or stays; the sum is of
+/// one store and of one moment.
+fn counts_agree(reading: &Reading, known: &Known<'_>, found: &mut Found) {
+    let counted: HashMap<_, _> = reading.events.counted.iter().map(|it| (it.booking, it)).collect();
+    let was_confirmed = |id: BookingId| known.bookings.get(&id).is_some_and(|b| b.confirmed_at.is_some());
+    for claim in
+        reading.inventory.claims.iter().filter(|c| c.state == ClaimState::Sold && was_confirmed(c.booking))
+    {
+        let (event, id, units) = (claim.hold.event, claim.booking, claim.want.units());
+        let agrees = counted.get(&id).is_some_and(|it| (it.event, it.quantity) == (event, units));
+        found.add_if(!agrees, Invariant::Counts, || {
+            format!("booking {id} has {units} places of event {event}, which does not count them")
+        });
+    }
+    let mut taken: HashMap<EventId, u64> = HashMap::new();
+    for it in &reading.events.counted {
+        *taken.entry(it.event).or_default() += u64::from(it.quantity);
+        let sold = known.claims.get(&it.booking).is_some_and(|claim| claim.state == ClaimState::Sold);
+        found.add_if(!sold, Invariant::Counts, || {
+            format!(
+                "event {} counts {} places of booking {}, which has none",
+                it.event, it.quantity, it.booking
+            )
+        });
+    }
+    let mut capacities: BTreeMap<EventId, u64> = BTreeMap::new();
+    for event in &reading.inventory.events {
+        capacities.insert(event.id, u64::from(event.seats));
+    }
+    for area in &reading.inventory.areas {
+        *capacities.entry(area.event).or_default() += u64::from(area.capacity);
+    }
+    for event in &reading.events.events {
+        let sum = taken.get(&event.id).copied().unwrap_or_default();
+        found.add_if(sum != u64::from(event.taken), Invariant::Counts, || {
+            format!("event {} says {} taken, its bookings have {sum}", event.id, event.taken)
+        });
+        let capacity = capacities.get(&event.id).copied().unwrap_or_default();
+        found.add_if(capacity != u64::from(event.total), Invariant::Counts, || {
+            format!("event {} says {} places, the inventory {capacity}", event.id, event.total)
+        });
+    }
+}

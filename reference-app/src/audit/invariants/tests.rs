@@ -1,0 +1,249 @@
+//! Each invariant over a reading made by hand: one confirmed booking of the seat A1, whole, then broken.
+
+use std::time::Duration;
+
+use booking::domain::{Booking, PaymentMethod, Status};
+use contract::inventory::{LiveSeats, SeatState};
+use contract::{NotificationId, PaymentId};
+use inventory::audit::{Claim, ClaimState, ClaimedSeat};
+use notification::domain::Kind;
+use psp::audit::{Charge, ChargeStatus, Refund};
+use ticketblitz_core::{BookingId, Currency, EventId, SeatId, UserId};
+use ticketblitz_lock::{Fence, HoldId, HoldRef, Want};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+const LATER: Timestamp = Timestamp::from_micros(1_800_000_600_000_000);
+
+fn seat(text: &str) -> SeatId {
+    text.parse().expect("a seat")
+}
+
+fn claim_of(booking: &Booking) -> Claim {
+    Claim {
+        booking: booking.id,
+        hold: HoldRef { event: booking.event, hold: booking.hold },
+        owner: booking.user,
+        want: Want::Seats(booking.seats.clone()),
+        amount: booking.amount,
+        currency: booking.currency,
+        fence: Fence::new(7),
+        state: ClaimState::Sold,
+        deadline: LATER,
+        until: LATER + Duration::from_secs(30),
+    }
+}
+
+fn booking() -> Booking {
+    let event = EventId::new();
+    Booking {
+        id: BookingId::new(),
+        user: UserId::new(),
+        event,
+        hold: HoldId::new(),
+        seats: vec![seat("A1")],
+        section: None,
+        quantity: 1,
+        amount: 100,
+        currency: Currency::INR,
+        method: PaymentMethod::Ok,
+        status: Status::Confirmed,
+        failure: None,
+        created_at: NOW,
+        expires_at: LATER,
+        confirmed_at: Some(NOW),
+        closed_at: None,
+        refund_requested: false,
+        sequence: 2,
+    }
+}
+
+fn whole() -> Reading {
+    let booking = booking();
+    let (id, event) = (booking.id, booking.event);
+    let payment = Payment {
+        id: PaymentId::new(),
+        booking: id,
+        user: booking.user,
+        event,
+        amount: 100,
+        currency: Currency::INR,
+        method: "pm_ok".to_owned(),
+        deadline: LATER,
+        status: payment::domain::Status::Succeeded,
+        sent_at: Some(NOW),
+        charge: Some("ch_1".to_owned()),
+        voided: false,
+        failure: None,
+        created_at: NOW,
+        sequence: 1,
+    };
+    let charge = Charge {
+        id: "ch_1".to_owned(),
+        reference: id.to_string(),
+        amount: 100,
+        currency: "INR".to_owned(),
+        status: ChargeStatus::Succeeded,
+        failure_reason: None,
+    };
+    let (fence, state) = (Fence::new(7), SeatState::Sold);
+    Reading {
+        inventory: inventory::audit::Snapshot {
+            events: vec![inventory::audit::Event {
+                id: event,
+                max_per_customer: 2,
+                sales_end: LATER,
+                closed: false,
+                fence,
+                seats: 2,
+            }],
+            areas: Vec::new(),
+            seats: vec![ClaimedSeat { event, seat: seat("A1"), booking: id, fence, state, in_layout: true }],
+            claims: vec![claim_of(&booking)],
+        },
+        payments: vec![payment],
+        notifications: vec![Notification::new(id, Kind::BookingConfirmed, booking.user, NOW)],
+        events: event::audit::Snapshot {
+            events: vec![event::audit::Event { id: event, total: 2, taken: 1 }],
+            counted: vec![event::audit::Counted { booking: id, event, quantity: 1 }],
+        },
+        ledger: Ledger { charges: vec![charge], refunds: Vec::new() },
+        live: vec![LiveSeats {
+            event_id: event,
+            version: 1,
+            seats: Some([(seat("A1"), state), (seat("A2"), SeatState::Held)].into()),
+            areas: None,
+        }],
+        bookings: booking::audit::Snapshot { tickets: vec![(id, Some(seat("A1")))], bookings: vec![booking] },
+    }
+}
+
+#[track_caller]
+fn finds(invariant: Invariant, breakage: impl FnOnce(&mut Reading)) {
+    let mut reading = whole();
+    breakage(&mut reading);
+    let found = check(&reading, NOW);
+    assert!(found.iter().any(|violation| violation.invariant == invariant), "{invariant}: {found:?}");
+}
+
+fn refund() -> Refund {
+    Refund { id: "re_1".to_owned(), charge_id: "ch_1".to_owned(), amount: 100 }
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is_broken() {
+    assert_eq!(check(&whole(), NOW), BTreeSet::new());
+    assert_eq!(check(&Reading::default(), NOW), BTreeSet::new());
+}
+
+#[test]
+fn a_seat_is_sold_once() {
+    finds(Invariant::OneSale, |reading| {
+        let second = Claim { booking: BookingId::new(), ..reading.inventory.claims[0].clone() };
+        reading.inventory.claims.push(second);
+    });
+}
+
+#[test]
+fn places_add_up_as_stored_and_as_shown() {
+    finds(Invariant::Places, |reading| reading.inventory.seats[0].state = SeatState::Paying);
+    finds(Invariant::Places, |reading| reading.inventory.seats[0].in_layout = false);
+    finds(Invariant::Places, |reading| reading.inventory.seats.clear());
+    finds(Invariant::Places, |reading| reading.inventory.claims.clear());
+    finds(Invariant::Places, |reading| {
+        if let Some(seats) = &mut reading.live[0].seats {
+            seats.insert(seat("A1"), SeatState::Held);
+        }
+    });
+    let area = |reading: &mut Reading, taken, quantity| {
+        let event = reading.inventory.events[0].id;
+        let name = "FLOOR".to_owned();
+        reading.inventory.claims[0].want = Want::Area { section: name.clone(), quantity };
+        reading.inventory.areas.push(inventory::audit::Area { event, name, capacity: 5, taken });
+    };
+    finds(Invariant::Places, |reading| area(reading, 2, 1));
+    finds(Invariant::Places, |reading| area(reading, 6, 6));
+}
+
+#[test]
+fn a_confirmed_booking_is_paid_once() {
+    finds(Invariant::Paid, |reading| reading.ledger.charges.clear());
+    finds(Invariant::Paid, |reading| reading.ledger.charges[0].amount = 1);
+    finds(Invariant::Paid, |reading| reading.ledger.refunds.push(refund()));
+    finds(Invariant::Paid, |reading| reading.payments.clear());
+    finds(Invariant::Paid, |reading| {
+        let again = Charge { id: "ch_2".to_owned(), ..reading.ledger.charges[0].clone() };
+        reading.ledger.charges.push(again);
+    });
+}
+
+#[test]
+fn a_confirmed_booking_has_its_tickets_and_its_places() {
+    finds(Invariant::Tickets, |reading| reading.bookings.tickets.clear());
+    finds(Invariant::Tickets, |reading| reading.bookings.tickets[0].1 = Some(seat("A2")));
+    finds(Invariant::Tickets, |reading| reading.bookings.bookings[0].confirmed_at = None);
+    finds(Invariant::Sold, |reading| reading.inventory.claims.clear());
+    finds(Invariant::Sold, |reading| reading.inventory.claims[0].state = ClaimState::Lapsed);
+    finds(Invariant::Sold, |reading| reading.inventory.claims[0].want = Want::Seats(vec![seat("A2")]));
+    finds(Invariant::Sold, |reading| reading.bookings.bookings[0].status = Status::Expired);
+}
+
+#[test]
+fn a_charge_has_its_booking_or_its_refund() {
+    finds(Invariant::Charges, |reading| reading.bookings.bookings.clear());
+    finds(Invariant::Charges, |reading| reading.bookings.bookings[0].status = Status::Cancelled);
+    finds(Invariant::Charges, |reading| reading.ledger.refunds.push(Refund { amount: 1, ..refund() }));
+    let mut refunded = whole();
+    refunded.bookings.bookings[0].status = Status::Cancelled;
+    refunded.ledger.refunds.push(refund());
+    assert_eq!(check(&refunded, NOW), BTreeSet::new(), "the money is back, the seats follow");
+}
+
+#[test]
+fn a_booking_ends_after_its_deadline_and_grace() {
+    let mut reading = whole();
+    reading.bookings.bookings[0].status = Status::Pending;
+    let late =
+        |reading: &Reading, now| check(reading, now).iter().any(|v| v.invariant == Invariant::Deadline);
+    let until = reading.inventory.claims[0].until;
+    assert!(!late(&reading, until), "within its grace");
+    assert!(late(&reading, until + Duration::from_micros(1)));
+    reading.inventory.claims[0].state = ClaimState::Released;
+    assert!(late(&reading, LATER + Duration::from_micros(1)), "no grace without its places");
+}
+
+#[test]
+fn a_confirmation_is_told_once() {
+    finds(Invariant::Notifications, |reading| reading.notifications.clear());
+    finds(Invariant::Notifications, |reading| {
+        let again = Notification { id: NotificationId::new(), ..reading.notifications[0].clone() };
+        reading.notifications.push(again);
+    });
+    finds(Invariant::Notifications, |reading| reading.notifications[0].booking = BookingId::new());
+}
+
+#[test]
+fn counts_agree() {
+    finds(Invariant::Counts, |reading| reading.events.events[0].taken = 2);
+    finds(Invariant::Counts, |reading| reading.events.events[0].total = 3);
+    finds(Invariant::Counts, |reading| reading.events.counted.clear());
+    finds(Invariant::Counts, |reading| reading.inventory.claims[0].state = ClaimState::Reopened);
+}
+
+#[test]
+fn fences_only_rise() {
+    finds(Invariant::Fences, |reading| reading.inventory.events[0].fence = Fence::new(6));
+    finds(Invariant::Fences, |reading| reading.inventory.seats[0].fence = Fence::new(6));
+    finds(Invariant::Fences, |reading| {
+        // An earlier claim of the seat, with a fence as high as the last.
+        let state = ClaimState::Reopened;
+        let earlier = Claim { booking: BookingId::new(), state, ..reading.inventory.claims[0].clone() };
+        reading.inventory.claims.push(earlier);
+    });
+}
+
+#[test]
+fn limits_are_kept() {
+    finds(Invariant::Limits, |reading| reading.inventory.events[0].max_per_customer = 0);
+}

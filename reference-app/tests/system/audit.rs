@@ -1,0 +1,244 @@
+//! `ticketblitz audit` beside a server and after it, and each invariant broken once by hand.
+
+use std::path::Path;
+use std::process::Output;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+use crate::common::provider::Provider;
+use crate::common::{Buyer, System, until};
+
+/// A way to break an invariant: its name, the database, and the statements.
+type Breakage = (&'static str, &'static str, &'static str);
+
+const BREAKAGES: [Breakage; 22] = [
+    (
+        "one live sale a seat",
+        "inventory",
+        "UPDATE claims SET state = 'SOLD' WHERE state = 'REOPENED' AND seats LIKE '%\"A4\"%'",
+    ),
+    (
+        "one live sale a seat",
+        "booking",
+        "UPDATE bookings SET seat_ids = '[\"A1\"]' WHERE seat_ids = '[\"A3\"]'",
+    ),
+    (
+        "sold + paying + held + free = capacity",
+        "inventory",
+        "UPDATE sections SET taken = taken + 1 WHERE capacity IS NOT NULL",
+    ),
+    (
+        "sold + paying + held + free = capacity",
+        "inventory",
+        "UPDATE claim_seats SET state = 'FREE' WHERE seat = 'A1'",
+    ),
+    ("sold + paying + held + free = capacity", "inventory", "DELETE FROM seats WHERE seat = 'A1'"),
+    (
+        "every confirmed booking is paid once",
+        "psp",
+        "INSERT INTO charges (id, reference, amount, currency, status, created_at) \
+         SELECT 'ch_again', reference, amount, currency, status, created_at FROM charges \
+         WHERE id NOT IN (SELECT charge_id FROM refunds) AND status = 'succeeded' LIMIT 1",
+    ),
+    (
+        "every confirmed booking is paid once",
+        "psp",
+        "INSERT INTO refunds (id, charge_id, amount, created_at) SELECT 're_wrong', id, amount, created_at FROM charges \
+         WHERE id NOT IN (SELECT charge_id FROM refunds) AND status = 'succeeded' LIMIT 1",
+    ),
+    ("every confirmed booking is paid once", "psp", "UPDATE charges SET amount = amount + 1"),
+    (
+        "every confirmed booking is paid once",
+        "payment",
+        "UPDATE payments SET status = 'FAILED' WHERE status = 'SUCCEEDED'",
+    ),
+    ("every confirmed booking has its tickets", "booking", "DELETE FROM tickets WHERE seat_id = 'A1'"),
+    (
+        "every confirmed booking's places are sold to it",
+        "inventory",
+        "UPDATE claims SET state = 'RELEASED' WHERE state = 'SOLD'",
+    ),
+    (
+        "every confirmed booking's places are sold to it",
+        "booking",
+        "UPDATE bookings SET status = 'FAILED' WHERE status = 'CONFIRMED'",
+    ),
+    (
+        "every charge is of a confirmed booking or refunded",
+        "psp",
+        "UPDATE charges SET reference = '01890000-0000-7000-8000-000000000000' WHERE status = 'succeeded'",
+    ),
+    ("every charge is of a confirmed booking or refunded", "psp", "DELETE FROM refunds"),
+    (
+        "no booking is PENDING past its deadline",
+        "booking",
+        "UPDATE bookings SET status = 'PENDING', expires_at = 1 WHERE status = 'FAILED'",
+    ),
+    ("one notification a confirmation", "notification", "DELETE FROM notifications"),
+    (
+        "one notification a confirmation",
+        "notification",
+        "UPDATE notifications SET booking_id = '01890000-0000-7000-8000-000000000000' \
+         WHERE id = (SELECT min(id) FROM notifications)",
+    ),
+    ("the counts in Event agree", "event", "UPDATE events SET taken = taken + 1"),
+    ("the counts in Event agree", "event", "UPDATE counted_bookings SET cancelled = 1"),
+    ("fences only rise", "inventory", "UPDATE claim_seats SET fence = fence - 1 WHERE seat = 'A1'"),
+    ("fences only rise", "inventory", "UPDATE events SET fence = 1"),
+    ("no customer has more than the limit", "inventory", "UPDATE events SET max_per_customer = 1"),
+];
+
+fn text(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
+
+/// Audits with a settling time that a test can wait for.
+async fn audit(system: &System, dir: &Path) -> Output {
+    let (dir, offset) = (dir.to_str().expect("a text"), system.offset.to_string());
+    system.run(&["audit", "--data-dir", dir, "--port-offset", &offset, "--settle", "50ms"]).await
+}
+
+#[track_caller]
+fn holds(audit: &Output) -> String {
+    let printed = text(&audit.stdout);
+    assert!(audit.status.success(), "{printed}{}", text(&audit.stderr));
+    assert!(printed.starts_with("Every invariant holds: ") && printed.lines().count() == 1, "{printed}");
+    printed
+}
+
+/// Everything that can become of a booking, and holds. Done when nothing is under way.
+async fn trade(system: &System) {
+    let (ann, bob) = (system.buyer("Ann").await, system.buyer("Bob").await);
+    let (seats, area) = (ann.sample("VISUAL").await, ann.sample("TATKAL").await);
+    assert_eq!(ann.buy(&seats, &["A1", "A2"], "pm_ok").await["status"], "CONFIRMED");
+    assert_eq!(bob.buy(&seats, &["A3"], "pm_lost_reply_charged").await["status"], "CONFIRMED");
+    assert_eq!(bob.buy(&seats, &["B1"], "pm_declined").await["status"], "FAILED");
+    let cancelled = ann.buy(&seats, &["A4"], "pm_ok").await;
+    let path = format!("/api/bookings/{}", cancelled["id"].as_str().expect("an id"));
+    assert_eq!(ann.delete(&path).await.expect(200)["status"], "CANCELLED");
+    // The same seat again: it was reopened, and its fence has risen.
+    assert_eq!(bob.buy(&seats, &["A4"], "pm_ok").await["status"], "CONFIRMED");
+    let hold = ann.hold_area(&area, 3).await.expect(201);
+    let booking = ann.book(&hold, "pm_ok").await.expect(201);
+    assert_eq!(ann.settled(&booking).await["status"], "CONFIRMED");
+    ann.hold(&seats, &["C1", "C2"]).await.expect(201);
+    bob.hold_area(&area, 2).await.expect(201);
+    let mails = |buyer: Buyer, count: usize| async move {
+        until("the mails are sent", || async {
+            let sent = buyer.notifications().await.iter().filter(|n| n["status"] == "SENT").count();
+            (sent == count).then_some(())
+        })
+        .await;
+    };
+    mails(ann, 3).await;
+    mails(bob, 2).await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory").map(|entry| entry.expect("an entry")) {
+        if entry.file_type().expect("its type").is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+        }
+    }
+}
+
+/// As nothing but a hand could: constraints are off.
+async fn break_by_hand(dir: &Path, database: &str, sql: &str) {
+    let options =
+        SqliteConnectOptions::new().filename(dir.join(format!("{database}.db"))).foreign_keys(false);
+    let mut connection = options.connect().await.expect("opens");
+    sqlx::query("PRAGMA ignore_check_constraints = ON").execute(&mut connection).await.expect("set");
+    let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect(sql);
+    assert!(done.rows_affected() > 0, "nothing was broken by {sql}");
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn each_invariant_broken_by_hand_is_found() {
+    let mut system = System::start(&[]).await;
+    trade(&system).await;
+    let whole = system.data_dir().to_owned();
+    // What is still on its way from store to store settles.
+    let beside = until("nothing is under way", || async {
+        let audit = audit(&system, &whole).await;
+        audit.status.success().then_some(audit)
+    })
+    .await;
+    let printed = holds(&beside);
+    for checked in
+        ["6 bookings (4 confirmed)", "6 charges", "1 refunds", "5 notifications", "2 of them compared"]
+    {
+        assert!(printed.contains(checked), "no {checked}: {printed}");
+    }
+    assert!(system.terminate().await.0.success());
+    let after = holds(&audit(&system, &whole).await);
+    assert!(after.contains("6 bookings (4 confirmed)") && after.contains(" 0 of them compared"), "{after}");
+
+    let place = tempfile::tempdir().expect("a directory");
+    for (n, (invariant, database, sql)) in BREAKAGES.into_iter().enumerate() {
+        let broken = place.path().join(n.to_string());
+        copy(&whole, &broken);
+        break_by_hand(&broken, database, sql).await;
+        let audit = audit(&system, &broken).await;
+        let printed = text(&audit.stdout);
+        assert_eq!(audit.status.code(), Some(1), "{sql}: {printed}");
+        let line = printed.lines().find(|line| line.starts_with(&format!("{invariant}: ")));
+        assert!(line.is_some_and(|line| line.contains("-7")), "{sql}: no {invariant}, with ids: {printed}");
+        assert!(text(&audit.stderr).contains("no server answers"), "{}", text(&audit.stderr));
+    }
+}
+
+#[tokio::test]
+async fn the_server_shows_what_is_stored() {
+    let system = System::start(&[]).await;
+    let buyer = system.buyer("Ann").await;
+    let event = buyer.sample("VISUAL").await;
+    assert_eq!(buyer.buy(&event, &["A1"], "pm_ok").await["status"], "CONFIRMED");
+    let dir = tempfile::tempdir().expect("a directory");
+    let stale = dir.path().join("data");
+    until("nothing is under way", || async {
+        audit(&system, system.data_dir()).await.status.success().then_some(())
+    })
+    .await;
+    copy(system.data_dir(), &stale);
+    assert_eq!(buyer.buy(&event, &["A2"], "pm_ok").await["status"], "CONFIRMED");
+    let audit = audit(&system, &stale).await;
+    let printed = text(&audit.stdout);
+    assert_eq!(audit.status.code(), Some(1), "{printed}");
+    assert!(
+        printed.contains("seat A2 of event") && printed.contains("shows SOLD and is AVAILABLE"),
+        "{printed}"
+    );
+    assert!(!text(&audit.stderr).contains("no server answers"), "{}", text(&audit.stderr));
+}
+
+#[tokio::test]
+async fn the_ledger_of_a_provider_elsewhere_is_asked_for() {
+    let provider = Provider::start().await;
+    let system = System::start(&[("TICKETBLITZ_PSP_URL", &provider.url())]).await;
+    let buyer = system.buyer("Ann").await;
+    let event = buyer.sample("VISUAL").await;
+    assert_eq!(buyer.buy(&event, &["A1"], "pm_ok").await["status"], "CONFIRMED");
+    let unnamed = audit(&system, system.data_dir()).await;
+    assert!(!unnamed.status.success());
+    assert!(text(&unnamed.stderr).contains("--psp-url"), "{}", text(&unnamed.stderr));
+    let url = provider.url();
+    let named = || async {
+        let audit = system.run(&["audit", "--psp-url", &url, "--settle", "50ms"]).await;
+        audit.status.success().then(|| holds(&audit))
+    };
+    let printed = until("nothing is under way", named).await;
+    assert!(printed.contains("1 bookings (1 confirmed)") && printed.contains("1 charges"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_not_there_is_a_sentence() {
+    let system = System::start(&[]).await;
+    let audit = audit(&system, Path::new("/no/such/directory")).await;
+    assert_eq!(audit.status.code(), Some(1));
+    let sentence = text(&audit.stderr);
+    assert!(sentence.contains("there is no data directory /no/such/directory"), "{sentence}");
+    assert_eq!(sentence.lines().count(), 1, "{sentence}");
+}
