@@ -30,7 +30,7 @@ struct Cli {
 pub(crate) enum Command {
     /// Run the system, or one role of it (the default).
     Serve(Box<ServeArgs>),
-    /// Buy a seat from a running system and print each step with its time.
+    /// Buy a seat from a running system and print each step with its time, or many with --buyers.
     Demo(DemoArgs),
     /// Manage users, beside a running server too.
     Users(UsersArgs),
@@ -113,9 +113,15 @@ pub(crate) struct DemoArgs {
     /// The gateway of the running system.
     #[arg(long, env = "TICKETBLITZ_URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
-    /// The data directory of the running system, to show the mail that it wrote.
+    /// The data directory of the running system, to show the mail that it wrote and to make a crowd's accounts.
     #[arg(long, env = "TICKETBLITZ_DATA_DIR", default_value = "data")]
     pub(crate) data_dir: PathBuf,
+    /// So many buyers instead of one, and a table of what each step took.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) buyers: Option<u32>,
+    /// How many of the buyers buy at the same time.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) concurrency: u32,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,7 +1,8 @@
-//! `ticketblitz demo`: one buyer goes through the nine steps of a booking as a client of a running system.
+//! `ticketblitz demo`: one buyer goes through the nine steps of a booking as a client of a running system, or a crowd buys.
 #![allow(clippy::print_stdout)] // what it is for
 
 mod api;
+mod crowd;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,6 +17,13 @@ use api::{Api, text};
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) async fn run(args: DemoArgs) -> Result<(), String> {
+    match args.buyers {
+        None => one_buyer(&args).await,
+        Some(buyers) => crowd::run(&args, buyers).await,
+    }
+}
+
+async fn one_buyer(args: &DemoArgs) -> Result<(), String> {
     let mut demo = Demo { api: Api::new(&args.url)?, step: 0 };
     let began = Instant::now();
     println!("A buyer at {}\n", args.url);

@@ -1,5 +1,6 @@
-//! The demo's HTTP client: an answer is its JSON, a refusal a sentence.
+//! The demo's HTTP client: an answer is its JSON.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -7,6 +8,34 @@ use serde_json::Value;
 /// Between two looks at what the system does by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// A request that was refused, or not answered.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What kind of problem the answer names, such as `seats-unavailable`; none if it names none.
+    pub(super) kind: Option<String>,
+    sentence: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(sentence: String) -> Self {
+        Self { kind: None, sentence }
+    }
+}
+
+impl From<Failure> for String {
+    fn from(failure: Failure) -> Self {
+        failure.sentence
+    }
+}
+
+/// One user's way to the system. Clones share their connections.
+#[derive(Clone)]
 pub(super) struct Api {
     base: String,
     client: reqwest::Client,
@@ -22,16 +51,21 @@ impl Api {
         Ok(Self { base: url.trim_end_matches('/').to_owned(), client, token: None })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Value, String> {
+    /// The same system for somebody else.
+    pub(super) fn with_token(&self, token: String) -> Self {
+        Self { token: Some(token), ..self.clone() }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.send(path, self.client.get(self.url(path))).await
     }
 
     /// A booking, once it is no longer PENDING.
-    pub(super) async fn get_waiting(&self, path: &str) -> Result<Value, String> {
+    pub(super) async fn get_waiting(&self, path: &str) -> Result<Value, Failure> {
         self.send(path, self.client.get(self.url(path)).header("Prefer", "wait=30")).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Value, String> {
+    pub(super) async fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Value, Failure> {
         let mut request = self.client.post(self.url(path)).json(body);
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
@@ -46,7 +80,7 @@ impl Api {
         patience: Duration,
         what: &str,
         wanted: impl Fn(&Value) -> bool,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, Failure> {
         let began = Instant::now();
         loop {
             let answer = self.get(path).await?;
@@ -54,7 +88,8 @@ impl Api {
                 return Ok(answer);
             }
             if began.elapsed() > patience {
-                return Err(format!("waited {} s until {what}; {path} answers {answer}", patience.as_secs()));
+                let waited = patience.as_secs();
+                return Err(format!("waited {waited} s until {what}; {path} answers {answer}").into());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -64,7 +99,7 @@ impl Api {
         format!("{}{path}", self.base)
     }
 
-    async fn send(&self, path: &str, mut request: reqwest::RequestBuilder) -> Result<Value, String> {
+    async fn send(&self, path: &str, mut request: reqwest::RequestBuilder) -> Result<Value, Failure> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -81,9 +116,14 @@ impl Api {
         let status = answer.status();
         let body = answer.text().await.map_err(|error| format!("{path}: {error}"))?;
         if !status.is_success() {
-            return Err(format!("{path} answered {status}: {body}"));
+            let problem = serde_json::from_str::<Value>(&body).unwrap_or_default();
+            let kind =
+                problem["type"].as_str().and_then(|kind| kind.strip_prefix("urn:ticketblitz:problem:"));
+            let sentence = format!("{path} answered {status}: {body}");
+            return Err(Failure { kind: kind.map(str::to_owned), sentence });
         }
-        serde_json::from_str(&body).map_err(|_| format!("{path} answered no JSON: {body}"))
+        let answer = serde_json::from_str(&body);
+        answer.map_err(|_| format!("{path} answered no JSON: {body}").into())
     }
 }
 
