@@ -169,6 +169,24 @@ async fn a_customer_s_limit_counts_payments_and_sales() {
 }
 
 #[tokio::test]
+async fn a_late_payment_does_not_sell_past_the_limit() {
+    let rig = Rig::new().await;
+    let late = rig.seats(&["A1", "A2"], 7);
+    rig.started(&late).await;
+    let now = late.until;
+    let owner = late.owner;
+    let since = Rig::at(Begin { owner, ..rig.seats(&["A3", "A4", "A5"], 8) }, now);
+    rig.started(&since).await;
+    assert!(!rig.sold(&late, now).await, "its seats are free, but its buyer has three of four");
+    assert!(rig.sold(&since, now).await);
+
+    let (first, second) = (rig.places(2, 9), rig.places(2, 10));
+    rig.started(&first).await;
+    rig.started(&Rig::at(Begin { owner: first.owner, ..second }, now)).await;
+    assert!(rig.sold(&first, now).await, "both together are within the limit");
+}
+
+#[tokio::test]
 async fn what_is_on_sale_keeps_its_layout() {
     let rig = Rig::new().await;
     let other = event(BookingMode::Tatkal, Places::Capacity(6));

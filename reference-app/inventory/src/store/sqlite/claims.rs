@@ -1,7 +1,7 @@
 //! What decides: payments, sales and their ends, each within its caller's transaction.
 
 use sqlx::{Row, SqliteConnection};
-use ticketblitz_core::{BookingId, Currency, EventId, Timestamp};
+use ticketblitz_core::{BookingId, Currency, EventId, Timestamp, UserId};
 use ticketblitz_lock::Want;
 
 use super::rows;
@@ -56,7 +56,9 @@ pub(super) async fn sell(
     let sold = match claim.state {
         ClaimState::Sold => return Ok(Sale { sold: true, claim: Some(claim) }),
         ClaimState::Paying | ClaimState::Lapsed => {
-            !closed(conn, claim.hold.event).await? && settle(conn, &claim).await?
+            !closed(conn, claim.hold.event).await?
+                && within_limit(conn, &claim, now).await?
+                && settle(conn, &claim).await?
         }
         ClaimState::Released | ClaimState::Reopened => return Ok(Sale { sold: false, claim: Some(claim) }),
     };
@@ -145,16 +147,33 @@ async fn closed(conn: &mut SqliteConnection, event: EventId) -> Result<bool, Err
     Ok(closed.fetch_one(conn).await?)
 }
 
-async fn check_limit(conn: &mut SqliteConnection, begin: &Begin, limit: u32) -> Result<(), Error> {
-    let taken: u32 = sqlx::query_scalar(
+/// Places of the event that the customer has bought or is paying for.
+async fn taken(
+    conn: &mut SqliteConnection,
+    event: EventId,
+    owner: UserId,
+    now: Timestamp,
+) -> Result<u32, sqlx::Error> {
+    let taken = sqlx::query_scalar(
         "SELECT coalesce(sum(quantity), 0) FROM claims \
          WHERE event = $1 AND owner = $2 AND (state = 'SOLD' OR (state = 'PAYING' AND until > $3))",
-    )
-    .bind(begin.hold.event)
-    .bind(begin.owner)
-    .bind(begin.now)
-    .fetch_one(conn)
-    .await?;
+    );
+    taken.bind(event).bind(owner).bind(now).fetch_one(conn).await
+}
+
+/// A payment that has lapsed did not count: its customer may have used up the limit since.
+async fn within_limit(conn: &mut SqliteConnection, claim: &Claim, now: Timestamp) -> Result<bool, Error> {
+    if claim.state == ClaimState::Paying && claim.until > now {
+        return Ok(true);
+    }
+    let limit = sqlx::query_scalar("SELECT max_per_customer FROM events WHERE id = $1");
+    let limit: u32 = limit.bind(claim.hold.event).fetch_one(&mut *conn).await?;
+    let taken = taken(conn, claim.hold.event, claim.owner, now).await?;
+    Ok(taken.saturating_add(claim.want.units()) <= limit)
+}
+
+async fn check_limit(conn: &mut SqliteConnection, begin: &Begin, limit: u32) -> Result<(), Error> {
+    let taken = taken(conn, begin.hold.event, begin.owner, begin.now).await?;
     if taken.saturating_add(begin.want.units()) > limit {
         return Err(Refusal::OverLimit { limit, taken }.into());
     }
