@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{Clock, SystemClock, Timestamp};
 use ticketblitz_saga::{
     Advance, Advanced, Delivery, Engine, Error, Retry, Run, Saga, Status, StepError, Verdict,
@@ -63,7 +63,7 @@ async fn confirm(db: Sqlite, run: Run<Booking>, advance: Advance) -> Result<Adva
     let confirmed: Result<Advanced, Error> = db
         .write(move |conn| {
             Box::pin(async move {
-                let ticket = sqlx::query("INSERT INTO ticket (booking, seat) VALUES ($1, $2)");
+                let ticket = sqlite::query("INSERT INTO ticket (booking, seat) VALUES ($1, $2)");
                 ticket.bind(key).bind(seat).execute(&mut *conn).await?;
                 advance.apply(conn).await
             })
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started: Result<(), Error> = db
         .write(move |conn| {
             Box::pin(async move {
-                sqlx::query("CREATE TABLE ticket (booking TEXT, seat TEXT)").execute(&mut *conn).await?;
+                sqlite::query("CREATE TABLE ticket (booking TEXT, seat TEXT)").execute(&mut *conn).await?;
                 first.apply(conn).await?;
                 second.apply(conn).await?;
                 Ok(())
@@ -117,7 +117,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{key}: {end:?}");
     }
     let tickets: Vec<(String, String)> =
-        sqlx::query_as("SELECT booking, seat FROM ticket").fetch_all(db.readers()).await?;
+        sqlite::query_as("SELECT booking, seat FROM ticket").fetch_all(db.readers()).await?;
     assert_eq!(tickets, [("first".to_owned(), "A1".to_owned())]);
     stop.cancel();
     work.await?;

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use ticketblitz_core::SystemClock;
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
 use ticketblitz_idempotency::{
     Error, Execution, IdempotencyLayer, Refusal, Scope, SqliteStore, StoredResponse, problem, sqlite,
 };
@@ -28,10 +28,7 @@ async fn pay(State(db): State<Sqlite>, execution: Execution, amount: String) -> 
     let paid: Result<(), Error> = db
         .write(move |conn| {
             Box::pin(async move {
-                sqlx::query("INSERT INTO payments (amount) VALUES ($1)")
-                    .bind(amount)
-                    .execute(&mut *conn)
-                    .await?;
+                query("INSERT INTO payments (amount) VALUES ($1)").bind(amount).execute(&mut *conn).await?;
                 // In the same transaction: there is no crash between the payment and its answer.
                 finish.apply(conn).await
             })
@@ -48,7 +45,7 @@ async fn open(path: &std::path::Path) -> Result<Sqlite, Error> {
     sqlite::setup(&db).await?;
     db.write(|conn| {
         Box::pin(async move {
-            sqlx::query("CREATE TABLE payments (amount TEXT NOT NULL)").execute(conn).await?;
+            query("CREATE TABLE payments (amount TEXT NOT NULL)").execute(conn).await?;
             Ok::<_, Error>(())
         })
     })
@@ -88,7 +85,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     assert!(try_to_pay(&app, User("ann"), "900").await?.contains("different request"));
     try_to_pay(&app, User("ben"), "700").await?; // his key, though it reads the same
 
-    let payments: i64 = sqlx::query_scalar("SELECT count(*) FROM payments").fetch_one(db.readers()).await?;
+    let payments: i64 = query_scalar("SELECT count(*) FROM payments").fetch_one(db.readers()).await?;
     assert_eq!(payments, 2);
     db.close().await;
     Ok(())

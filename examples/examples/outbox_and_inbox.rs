@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
 use ticketblitz_core::{Clock, Envelope, MessageId, SystemClock};
 use ticketblitz_saga::{Consumer, Error, HandleError, Handler, InProcessBus, inbox, outbox, sqlite};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ impl Handler for Counter {
             .write(move |conn| {
                 Box::pin(async move {
                     if inbox::claim(conn, "counter", &id).await? {
-                        sqlx::query("UPDATE sold SET seats = seats + 1").execute(conn).await?;
+                        query("UPDATE sold SET seats = seats + 1").execute(conn).await?;
                     }
                     Ok(())
                 })
@@ -58,8 +58,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let table: Result<(), Error> = counts
         .write(|conn| {
             Box::pin(async move {
-                sqlx::query("CREATE TABLE sold (seats INTEGER)").execute(&mut *conn).await?;
-                sqlx::query("INSERT INTO sold VALUES (0)").execute(conn).await?;
+                query("CREATE TABLE sold (seats INTEGER)").execute(&mut *conn).await?;
+                query("INSERT INTO sold VALUES (0)").execute(conn).await?;
                 Ok(())
             })
         })
@@ -84,14 +84,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .write(move |conn| {
             Box::pin(async move {
                 outbox::push(conn, &never).await?;
-                Err(sqlx::Error::RowNotFound.into()) // the sale falls through, and so does the event
+                Err(ticketblitz_core::sqlite::Error::decode("the sale fell through").into()) // the sale falls through, and so does the event
             })
         })
         .await;
     assert!(rolled_back.is_err());
 
-    let seats =
-        || async { sqlx::query_scalar::<_, i64>("SELECT seats FROM sold").fetch_one(counts.readers()).await };
+    let seats = || async { query_scalar::<i64>("SELECT seats FROM sold").fetch_one(counts.readers()).await };
     let mut commits = counts.commits();
     while seats().await? == 0 {
         commits.changed().await?;

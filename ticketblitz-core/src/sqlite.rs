@@ -5,55 +5,54 @@
 //! piece behind a savepoint of its own, in one transaction: a piece that fails is undone alone, and nobody is
 //! answered before the commit that holds their work is on the disk (WAL, `synchronous=FULL`).
 
+mod connection;
+mod query;
 mod text;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use futures::future::BoxFuture;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-/// The driver, so that callers name the version this crate is built with.
-pub use sqlx::{self, SqliteConnection, SqlitePool};
+/// The driver's words for what can be bound to a statement and read from a row.
+pub use rusqlite::{Error as DriverError, types};
 use tokio::sync::watch;
 
+pub use connection::{Executor, Reader, Readers, SqliteConnection};
+pub use query::{FromRow, Query, QueryAs, Row, query, query_as, query_scalar};
 use writer::Writer;
-
-/// How long a statement waits for another process's write (`users create` beside a running server).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What went wrong in the database. Cheap to clone: a failed commit is told to everyone who shared it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{context}: {source}")]
 pub struct Error {
     context: &'static str,
-    source: Arc<sqlx::Error>,
+    source: Arc<dyn std::error::Error + Send + Sync>,
 }
 
 impl Error {
-    fn new(context: &'static str, source: sqlx::Error) -> Self {
+    fn new(context: &'static str, source: rusqlite::Error) -> Self {
         Self { context, source: Arc::new(source) }
+    }
+
+    /// What was read is not what belongs there.
+    pub fn decode(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { context: "not what belongs in the database", source: Arc::from(why.into()) }
     }
 
     /// The name of the broken constraint or the columns of the broken index, if one was broken: SQLite says
     /// `UNIQUE constraint failed: users.email`, this is `users.email`.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
-        let sqlx::Error::Database(error) = &*self.source else { return None };
-        error.message().split_once("constraint failed: ").map(|(_, name)| name)
-    }
-
-    /// The driver's error.
-    #[must_use]
-    pub fn driver_error(&self) -> &sqlx::Error {
-        &self.source
+        let rusqlite::Error::SqliteFailure(_, Some(message)) = self.source.downcast_ref()? else {
+            return None;
+        };
+        message.split_once("constraint failed: ").map(|(_, name)| name)
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(source: sqlx::Error) -> Self {
+impl From<rusqlite::Error> for Error {
+    fn from(source: rusqlite::Error) -> Self {
         Self::new("the database refused", source)
     }
 }
@@ -63,35 +62,23 @@ impl From<sqlx::Error> for Error {
 pub struct Sqlite {
     path: PathBuf,
     writer: Writer,
-    readers: SqlitePool,
+    readers: Readers,
 }
 
 impl Sqlite {
     /// Opens the file at `path`, making it if there is none, in WAL mode with `synchronous=FULL`: what has been
     /// answered survives a power cut.
     ///
-    /// Must be called within a tokio runtime: the writer is a task of it, which ends with the last clone.
+    /// Must be called within a tokio runtime, which the work that is written may use. The thread that writes ends
+    /// with the last clone.
     ///
     /// # Errors
     /// The file cannot be opened, made or read as a database.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
         // The writer first: it makes the file and turns it to WAL, and readers of an absent file would fail.
-        let connection = options.connect().await.map_err(|e| Error::new("cannot open the database", e))?;
-        let writer = Writer::spawn(connection);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options.create_if_missing(false).read_only(true))
-            .await
-            .map_err(|e| Error::new("cannot read the database", e))?;
+        let writer = Writer::spawn(SqliteConnection::writer(&path)?)?;
+        let readers = Readers::open(&path)?;
         Ok(Self { path, writer, readers })
     }
 
@@ -101,9 +88,9 @@ impl Sqlite {
         &self.path
     }
 
-    /// Connections for reading. Each sees every commit that was answered before its statement began.
+    /// Connections for reading.
     #[must_use]
-    pub fn readers(&self) -> &SqlitePool {
+    pub fn readers(&self) -> &Readers {
         &self.readers
     }
 
@@ -135,7 +122,7 @@ impl Sqlite {
     /// Waits for the work that was handed in, then closes the file. Later writes fail.
     pub async fn close(&self) {
         self.writer.close().await;
-        self.readers.close().await;
+        self.readers.close();
     }
 }
 
@@ -151,19 +138,13 @@ mod tests {
         Database(#[from] Error),
     }
 
-    impl From<sqlx::Error> for TestError {
-        fn from(error: sqlx::Error) -> Self {
-            Self::Database(error.into())
-        }
-    }
-
     async fn numbers() -> (tempfile::TempDir, Sqlite) {
         let dir = tempfile::tempdir().expect("a directory");
         let db = Sqlite::open(dir.path().join("test.db")).await.expect("opens");
         let made: Result<_, TestError> = db
             .write(|conn| {
                 Box::pin(async {
-                    sqlx::query("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").execute(conn).await?;
+                    query("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").execute(conn).await?;
                     Ok(())
                 })
             })
@@ -175,7 +156,7 @@ mod tests {
     async fn insert(db: &Sqlite, n: i64, fail: bool) -> Result<(), TestError> {
         db.write(move |conn| {
             Box::pin(async move {
-                sqlx::query("INSERT INTO numbers VALUES ($1)").bind(n).execute(conn).await?;
+                query("INSERT INTO numbers VALUES ($1)").bind(n).execute(conn).await?;
                 if fail { Err(TestError::Refused) } else { Ok(()) }
             })
         })
@@ -183,7 +164,7 @@ mod tests {
     }
 
     async fn count(db: &Sqlite) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM numbers").fetch_one(db.readers()).await.expect("counts")
+        query_scalar("SELECT count(*) FROM numbers").fetch_one(db.readers()).await.expect("counts")
     }
 
     #[tokio::test]
@@ -225,7 +206,7 @@ mod tests {
             inner
                 .write(|conn| {
                     Box::pin(async move {
-                        sqlx::query("INSERT INTO numbers VALUES (7)").execute(conn).await?;
+                        query("INSERT INTO numbers VALUES (7)").execute(conn).await?;
                         if true {
                             panic!("on purpose");
                         }

@@ -44,10 +44,3 @@ impl From<ticketblitz_core::sqlite::Error> for Error {
         Self::backend(error)
     }
 }
-
-#[cfg(feature = "sqlite")]
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::backend(error)
-    }
-}

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
 use ticketblitz_core::{Clock, ManualClock, Timestamp};
 use ticketblitz_idempotency::{
     Claim, ClaimRequest, Fingerprint, Finished, IdempotencyStore, Key, Lease, MemoryStore, Scope,
@@ -52,7 +52,7 @@ async fn open(dir: &tempfile::TempDir, clock: &ManualClock) -> (Sqlite, SqliteSt
 }
 
 async fn rows(db: &Sqlite) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM idempotency_keys").fetch_one(db.readers()).await.unwrap()
+    query_scalar("SELECT count(*) FROM idempotency_keys").fetch_one(db.readers()).await.unwrap()
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn a_damaged_row_is_an_error_and_no_panic() {
     let damaged: Result<(), ticketblitz_core::sqlite::Error> = db
         .write(|conn| {
             Box::pin(async move {
-                sqlx::query("UPDATE idempotency_keys SET headers = X'00'").execute(conn).await?;
+                query("UPDATE idempotency_keys SET headers = X'00'").execute(conn).await?;
                 Ok(())
             })
         })

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post as on_post;
 use http::StatusCode;
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
 use ticketblitz_core::{Clock, ManualClock, Timestamp};
 use ticketblitz_idempotency::{Error, Execution, IdempotencyLayer, SqliteStore, StoredResponse, sqlite};
 use tokio::sync::Notify;
@@ -46,7 +46,7 @@ async fn pay(State(shop): State<Shop>, execution: Execution) -> Response {
         .db
         .write(move |conn| {
             Box::pin(async move {
-                sqlx::query("INSERT INTO payments DEFAULT VALUES").execute(&mut *conn).await?;
+                query("INSERT INTO payments DEFAULT VALUES").execute(&mut *conn).await?;
                 finish.apply(conn).await?;
                 if then == Then::Commit { Ok(()) } else { Err(Error::backend("rolled back")) }
             })
@@ -65,7 +65,7 @@ impl Shop {
         let made: Result<(), Error> = db
             .write(|conn| {
                 Box::pin(async move {
-                    sqlx::query("CREATE TABLE IF NOT EXISTS payments (id INTEGER PRIMARY KEY)")
+                    query("CREATE TABLE IF NOT EXISTS payments (id INTEGER PRIMARY KEY)")
                         .execute(conn)
                         .await?;
                     Ok(())
@@ -87,7 +87,7 @@ impl Shop {
     }
 
     async fn payments(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM payments").fetch_one(self.db.readers()).await.unwrap()
+        query_scalar("SELECT count(*) FROM payments").fetch_one(self.db.readers()).await.unwrap()
     }
 }
 

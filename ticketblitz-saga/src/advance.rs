@@ -14,13 +14,13 @@ use crate::{Connection, Error};
 /// work: either both are committed or neither is.
 ///
 /// ```
-/// use ticketblitz_core::sqlite::{Sqlite, sqlx};
+/// use ticketblitz_core::sqlite::{self, Sqlite};
 /// use ticketblitz_saga::{Advance, Advanced, Error};
 ///
 /// async fn confirm(db: &Sqlite, booking: String, advance: Advance) -> Result<Advanced, Error> {
 ///     db.write(move |conn| {
 ///         Box::pin(async move {
-///             sqlx::query("UPDATE booking SET status = 'CONFIRMED' WHERE id = $1")
+///             sqlite::query("UPDATE booking SET status = 'CONFIRMED' WHERE id = $1")
 ///                 .bind(booking)
 ///                 .execute(&mut *conn)
 ///                 .await?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ticketblitz_core::Clock;
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{Sqlite, query_as};
 use tokio_util::sync::CancellationToken;
 
 use crate::definition::Definition;
@@ -107,7 +107,7 @@ async fn check(
     db: &Sqlite,
     definitions: &BTreeMap<String, BTreeMap<u32, Arc<Definition>>>,
 ) -> Result<(), StartError> {
-    let live: Vec<(String, u32, i64, String, i64)> = sqlx::query_as(
+    let live: Vec<(String, u32, i64, String, i64)> = query_as(
         "SELECT name, definition, node, node_name, count(*) FROM saga_instance
          WHERE phase IN ('running', 'undoing', 'closing') GROUP BY name, definition, node, node_name",
     )

@@ -93,13 +93,6 @@ impl std::error::Error for Error {
 }
 
 #[cfg(feature = "sqlite")]
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self(Kind::Database(Box::new(error)))
-    }
-}
-
-#[cfg(feature = "sqlite")]
 impl From<ticketblitz_core::sqlite::Error> for Error {
     fn from(error: ticketblitz_core::sqlite::Error) -> Self {
         Self(Kind::Database(Box::new(error)))

@@ -1,8 +1,5 @@
 //! Sagas, outbox and inbox in SQLite.
-
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Executor, Row as _, SqliteConnection};
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, Timestamp};
 
 use crate::Error;
@@ -17,7 +14,7 @@ use crate::state::{Phase, Row, Wake};
 pub async fn setup(db: &Sqlite) -> Result<(), Error> {
     db.write(|conn| {
         Box::pin(async move {
-            conn.execute(include_str!("sqlite/schema.sql")).await?;
+            conn.execute_batch(include_str!("sqlite/schema.sql"))?;
             Ok(())
         })
     })
@@ -37,7 +34,7 @@ fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn count<T: TryFrom<i64> + Default>(row: &SqliteRow, column: &str) -> Result<T, Error> {
+fn count<T: TryFrom<i64> + Default>(row: &sqlite::Row, column: &str) -> Result<T, Error> {
     let value: i64 = row.try_get(column)?;
     T::try_from(value).map_err(|_| Error::corrupt(format!("{value} as {column}")))
 }
@@ -58,7 +55,7 @@ fn phase_of(name: &str) -> Result<Phase, Error> {
     found.ok_or_else(|| Error::corrupt(format!("the phase {name}")))
 }
 
-pub(crate) fn read(row: &SqliteRow) -> Result<Stored, Error> {
+pub(crate) fn read(row: &sqlite::Row) -> Result<Stored, Error> {
     let wake_at: Option<Timestamp> = row.try_get("wake_at")?;
     let wake = match wake_at {
         Some(Timestamp::EPOCH) => Wake::Now,
@@ -77,15 +74,15 @@ pub(crate) fn read(row: &SqliteRow) -> Result<Stored, Error> {
         updated_at: row.try_get("updated_at")?,
         row: Row {
             version: count(row, "version")?,
-            phase: phase_of(row.try_get("phase")?)?,
+            phase: phase_of(&row.try_get::<String>("phase")?)?,
             node: count(row, "node")?,
             doubt: row.try_get("doubt")?,
             failures: count(row, "failures")?,
             state: row.try_get("state")?,
             cancel: row.try_get("cancel")?,
             failure: failure.as_deref().map(parse).transpose()?,
-            undos: parse(row.try_get("undos")?)?,
-            owed: parse(row.try_get("owed")?)?,
+            undos: parse(&row.try_get::<String>("undos")?)?,
+            owed: parse(&row.try_get::<String>("owed")?)?,
             wake,
             error: row.try_get("error")?,
         },
@@ -96,7 +93,7 @@ pub(crate) fn read(row: &SqliteRow) -> Result<Stored, Error> {
 macro_rules! bound {
     ($statement:literal, $saga:ident) => {{
         let row = &$saga.row;
-        sqlx::query($statement)
+        sqlite::query($statement)
             .bind(&$saga.name)
             .bind(&$saga.key)
             .bind(i64::from($saga.definition))
@@ -128,11 +125,11 @@ impl sealed::Rows for SqliteConnection {
              ON CONFLICT DO NOTHING",
             saga
         );
-        Ok(insert.execute(self).await?.rows_affected() == 1)
+        Ok(insert.execute(self).await? == 1)
     }
 
     async fn load(&mut self, name: &str, key: &str) -> Result<Option<Stored>, Error> {
-        let select = sqlx::query("SELECT * FROM saga_instance WHERE name = $1 AND key = $2");
+        let select = sqlite::query("SELECT * FROM saga_instance WHERE name = $1 AND key = $2");
         select.bind(name).bind(key).fetch_optional(self).await?.as_ref().map(read).transpose()
     }
 
@@ -144,12 +141,12 @@ impl sealed::Rows for SqliteConnection {
              WHERE name = $1 AND key = $2 AND version = $20",
             saga
         );
-        Ok(update.bind(number(from)).execute(self).await?.rows_affected() == 1)
+        Ok(update.bind(number(from)).execute(self).await? == 1)
     }
 
     async fn push(&mut self, event: &Envelope) -> Result<(), Error> {
         let envelope = serde_json::to_string(event).map_err(|e| Error::data("an event", e))?;
-        sqlx::query("INSERT INTO outbox (id, topic, key, envelope) VALUES ($1, $2, $3, $4)")
+        sqlite::query("INSERT INTO outbox (id, topic, key, envelope) VALUES ($1, $2, $3, $4)")
             .bind(event.id)
             .bind(&event.kind)
             .bind(&event.key)
@@ -160,7 +157,7 @@ impl sealed::Rows for SqliteConnection {
     }
 
     async fn claim(&mut self, consumer: &str, id: &str) -> Result<bool, Error> {
-        let insert = sqlx::query("INSERT INTO inbox (consumer, id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
-        Ok(insert.bind(consumer).bind(id).execute(self).await?.rows_affected() == 1)
+        let insert = sqlite::query("INSERT INTO inbox (consumer, id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        Ok(insert.bind(consumer).bind(id).execute(self).await? == 1)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
-use ticketblitz_core::sqlite::sqlx;
+use ticketblitz_core::sqlite::query;
 use ticketblitz_core::{Backoff, Clock, Envelope, MessageId, SystemClock};
 use ticketblitz_saga::{
     BusOptions, Consumer, Error, HandleError, Handler, InProcessBus, dead_letters, inbox, outbox, replay,
@@ -198,7 +198,7 @@ async fn what_cannot_be_read_stops_nobody() {
             Box::pin(async move {
                 let row =
                     "INSERT INTO outbox (id, topic, key, envelope) VALUES ('x', 'told', 'a', 'damaged')";
-                sqlx::query(row).execute(conn).await?;
+                query(row).execute(conn).await?;
                 Ok(())
             })
         })
@@ -225,7 +225,7 @@ async fn what_is_rolled_back_is_never_delivered_and_what_is_claimed_is_claimed_o
             Box::pin(async move {
                 outbox::push(conn, &unsaid).await?;
                 assert!(inbox::claim(conn, "one", "m1").await?);
-                Err(sqlx::Error::RowNotFound.into())
+                Err(ticketblitz_core::sqlite::Error::decode("on purpose").into())
             })
         })
         .await;

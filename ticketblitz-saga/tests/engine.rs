@@ -276,7 +276,7 @@ async fn what_is_rolled_back_was_never_said() {
 }
 
 async fn fails<C: Connection>(_: &mut C) -> Result<(), Error> {
-    Err(ticketblitz_core::sqlite::sqlx::Error::RowNotFound.into())
+    Err(ticketblitz_core::sqlite::Error::decode("on purpose").into())
 }
 
 /// One step that does as it is told, with an undo and, if `look_up` is given, a reconcile.

@@ -1,25 +1,17 @@
 //! What can go wrong with an account.
 
-use ticketblitz_core::sqlite;
-
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("an account with this e-mail address exists already")]
     EmailTaken,
     #[error(transparent)]
-    Database(sqlite::Error),
+    Database(ticketblitz_core::sqlite::Error),
 }
 
-impl From<sqlite::Error> for StoreError {
-    fn from(error: sqlite::Error) -> Self {
+impl From<ticketblitz_core::sqlite::Error> for StoreError {
+    fn from(error: ticketblitz_core::sqlite::Error) -> Self {
         if error.constraint() == Some("users.email_key") { Self::EmailTaken } else { Self::Database(error) }
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        sqlite::Error::from(error).into()
     }
 }
 

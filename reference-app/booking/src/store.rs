@@ -42,12 +42,6 @@ pub enum StoreError {
     Damaged(#[from] serde_json::Error),
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
-
 /// What became of a new booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {

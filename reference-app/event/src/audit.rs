@@ -15,7 +15,7 @@ pub struct Snapshot {
 }
 
 /// How many places an event has, and how many of them are taken.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub id: EventId,
     pub total: u32,
@@ -23,7 +23,7 @@ pub struct Event {
 }
 
 /// A booking that `taken` counts: confirmed, and not cancelled since.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     pub booking: BookingId,
     pub event: EventId,

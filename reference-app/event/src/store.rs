@@ -89,11 +89,5 @@ pub(crate) enum Error {
     Messages(#[from] ticketblitz_saga::Error),
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
-
 #[cfg(test)]
 mod tests;

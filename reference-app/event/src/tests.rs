@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use platform::auth::{Caller, Role};
 use platform::{Client, Problem, Transport};
 use serde_json::{Value, json};
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{ManualClock, UserId};
 use tower::ServiceExt;
 
@@ -131,7 +131,7 @@ impl Rig {
     }
 
     async fn told(&self) -> Vec<String> {
-        let topics = sqlx::query_scalar("SELECT topic FROM outbox ORDER BY seq");
+        let topics = sqlite::query_scalar("SELECT topic FROM outbox ORDER BY seq");
         topics.fetch_all(self.db.readers()).await.expect("read")
     }
 }

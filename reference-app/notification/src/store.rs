@@ -24,12 +24,6 @@ pub enum StoreError {
     Saga(#[from] ticketblitz_saga::Error),
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
-
 /// The notifications of this service.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {

@@ -3,6 +3,7 @@
 mod support;
 
 use std::time::Duration;
+use ticketblitz_core::sqlite;
 
 use contract::events::{
     BOOKING_CREATED, BookingCreated, PAYMENT_FAILED, PAYMENT_SUCCEEDED, PaymentFailed, PaymentSucceeded,
@@ -119,7 +120,7 @@ async fn a_charge_in_doubt_is_given_up_only_when_it_can_no_longer_land() {
     // is set, and it stands still until the next one is sent.
     world
         .meanwhile("a pause", async || {
-            let resting: i64 = sqlx::query_scalar("SELECT count(*) FROM saga_instance WHERE wake_at > $1")
+            let resting: i64 = sqlite::query_scalar("SELECT count(*) FROM saga_instance WHERE wake_at > $1")
                 .bind(world.clock.now())
                 .fetch_one(world.running().db.readers())
                 .await
@@ -160,7 +161,7 @@ async fn a_provider_that_is_away_is_tried_again() {
     world
         .eventually("a failed try", async || {
             let failed: Option<i64> =
-                sqlx::query_scalar("SELECT failures FROM saga_instance WHERE failures > 0 AND doubt = 0")
+                sqlite::query_scalar("SELECT failures FROM saga_instance WHERE failures > 0 AND doubt = 0")
                     .fetch_optional(world.running().db.readers())
                     .await
                     .expect("reads");

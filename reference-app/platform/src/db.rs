@@ -1,13 +1,11 @@
 //! A service's database.
 
 use std::path::Path;
-use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use ticketblitz_core::sqlite::Sqlite;
-use ticketblitz_core::sqlite::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use ticketblitz_core::sqlite::sqlx::{self, ConnectOptions, Connection};
-use ticketblitz_core::sqlite::{BoxFuture, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{ConnectOptions, Connection};
+use ticketblitz_core::sqlite::{self, BoxFuture, Sqlite, SqliteConnection};
 
 use crate::service::StartError;
 
@@ -24,9 +22,6 @@ pub async fn open(dir: &Path, name: &str, migrations: &Migrator) -> Result<Sqlit
     Ok(db)
 }
 
-/// How long a look waits for the owner to open or close the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Looks into `{dir}/{name}.db` beside whoever owns it: nothing is made, migrated or written, and all that `look`
 /// reads is of one moment.
 ///
@@ -34,22 +29,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A sentence that names the file: it is not there, cannot be read, or has not the tables of this program.
 pub async fn look<T, F>(dir: &Path, name: &str, look: F) -> Result<T, StartError>
 where
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlite::Error>>,
 {
     let path = dir.join(format!("{name}.db"));
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .create_if_missing(false)
-        .read_only(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .disable_statement_logging();
-    let unreadable = |error: sqlx::Error| StartError(format!("{} cannot be read ({error})", path.display()));
-    let mut connection = options.connect().await.map_err(unreadable)?;
-    let mut one_moment = connection.begin().await.map_err(unreadable)?;
-    let seen = look(&mut one_moment).await.map_err(unreadable)?;
-    one_moment.rollback().await.map_err(unreadable)?;
-    connection.close().await.map_err(unreadable)?;
-    Ok(seen)
+    let unreadable =
+        |error: sqlite::Error| StartError(format!("{} cannot be read ({error})", path.display()));
+    let mut connection = SqliteConnection::read_only(&path).map_err(unreadable)?;
+    connection.execute_batch("BEGIN").map_err(unreadable)?;
+    look(&mut connection).await.map_err(unreadable)
 }
 
 /// On a connection of its own: a failed migration must not leave a half open one among the others.
@@ -114,7 +101,7 @@ mod tests {
             let dir = dir.to_owned();
             async move {
                 look(&dir, "test", |conn| {
-                    Box::pin(sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox").fetch_one(conn))
+                    Box::pin(sqlite::query_scalar::<i64>("SELECT count(*) FROM outbox").fetch_one(conn))
                 })
                 .await
             }
@@ -131,7 +118,7 @@ mod tests {
         assert_eq!(std::fs::read(dir.path().join("test.db")).expect("the file"), before);
 
         let write = look(dir.path(), "test", |conn| {
-            Box::pin(async move { sqlx::query("DELETE FROM outbox").execute(conn).await.map(drop) })
+            Box::pin(async move { sqlite::query("DELETE FROM outbox").execute(conn).await.map(drop) })
         });
         assert!(write.await.expect_err("it only reads").to_string().contains("readonly"));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{self, Sqlite};
 
 /// A dependency that takes longer than this to answer is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ impl Health {
         self.check("database", move || {
             let db = db.clone();
             async move {
-                let read = sqlx::query("SELECT count(*) FROM sqlite_master").execute(db.readers()).await;
+                let read = sqlite::query("SELECT count(*) FROM sqlite_master").execute(db.readers()).await;
                 read.map(drop).map_err(|error| error.to_string())
             }
         })

@@ -1,7 +1,5 @@
 //! What can go wrong at the provider.
 
-use ticketblitz_core::sqlite;
-
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -14,11 +12,5 @@ pub enum StoreError {
     #[error("the charge has been refunded already")]
     AlreadyRefunded,
     #[error(transparent)]
-    Database(#[from] sqlite::Error),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
+    Database(#[from] ticketblitz_core::sqlite::Error),
 }

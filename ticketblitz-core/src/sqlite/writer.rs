@@ -1,13 +1,14 @@
-//! The task that writes: it runs what waits, each piece behind a savepoint, and commits once for all of it.
+//! The thread that writes: it runs what waits, each piece behind a savepoint, and commits once for all of it.
 
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use futures::executor::block_on;
 use futures::future::BoxFuture;
-use sqlx::{Connection, Executor, SqliteConnection};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Error;
+use super::{Error, SqliteConnection};
 
 /// Work that may wait before callers wait too.
 const QUEUE: usize = 4_096;
@@ -69,11 +70,20 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn spawn(connection: SqliteConnection) -> Self {
+    /// On a thread of its own: a commit waits for the disk, and statements that go from thread to thread cost ten
+    /// times what they do.
+    pub(super) fn spawn(connection: SqliteConnection) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (count, commits) = watch::channel(0);
-        tokio::spawn(run(connection, queue, count));
-        Self { jobs, commits }
+        let runtime = Handle::current();
+        let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
+        let write = move || {
+            // Work may use what needs a runtime around it.
+            let _within = runtime.enter();
+            run(connection, queue, &count);
+        };
+        thread.spawn(write).map_err(|error| failed(&format!("no thread to write: {error}")))?;
+        Ok(Self { jobs, commits })
     }
 
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
@@ -103,17 +113,13 @@ impl Writer {
 }
 
 fn failed(what: &str) -> Error {
-    sqlx::Error::Protocol(what.to_owned()).into()
+    Error::decode(what.to_owned())
 }
 
-async fn run(
-    mut connection: SqliteConnection,
-    mut queue: mpsc::Receiver<Message>,
-    commits: watch::Sender<u64>,
-) {
+fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, commits: &watch::Sender<u64>) {
     let mut closing = None;
     while closing.is_none() {
-        let Some(first) = queue.recv().await else { break };
+        let Some(first) = queue.blocking_recv() else { break };
         let mut next = Some(first);
         let mut jobs = Vec::new();
         while let Some(message) = next {
@@ -127,37 +133,35 @@ async fn run(
             next = if jobs.len() < BATCH { queue.try_recv().ok() } else { None };
         }
         if !jobs.is_empty() {
-            run_batch(&mut connection, jobs, &commits).await;
+            run_batch(&mut connection, jobs, commits);
         }
     }
     // Closing checkpoints the log into the file; there is nobody left to tell if that fails, and it is
     // repeated at the next opening.
-    let _ = connection.close().await;
+    drop(connection);
     if let Some(closed) = closing {
         let _ = closed.send(());
     }
 }
 
-async fn run_batch(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>, commits: &watch::Sender<u64>) {
-    let begun = connection.execute("BEGIN IMMEDIATE").await;
-    let mut outcome = begun.map(drop).map_err(|e| Error::new("cannot begin a transaction", e));
+fn run_batch(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>, commits: &watch::Sender<u64>) {
+    let mut outcome = connection.run("BEGIN IMMEDIATE", "cannot begin a transaction");
     let mut replies = Vec::with_capacity(jobs.len());
     for job in jobs {
         if let Err(error) = &outcome {
             job.refuse(error.clone());
             continue;
         }
-        let (reply, ran) = run_one(connection, job).await;
+        let (reply, ran) = run_one(connection, job);
         replies.extend(reply);
         outcome = ran;
     }
     if outcome.is_ok() {
-        let committed = connection.execute("COMMIT").await;
-        outcome = committed.map(drop).map_err(|e| Error::new("cannot commit", e));
+        outcome = connection.run("COMMIT", "cannot commit");
     }
     if outcome.is_err() {
         // After a failed COMMIT the transaction may still be open or be gone already; either is fine now.
-        let _ = connection.execute("ROLLBACK").await;
+        let _ = connection.run("ROLLBACK", "cannot roll back");
     } else {
         commits.send_modify(|count| *count += 1);
     }
@@ -167,14 +171,15 @@ async fn run_batch(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>, c
 }
 
 /// Runs one piece behind a savepoint. An error here is the connection's, not the work's: the whole batch fails.
-async fn run_one(connection: &mut SqliteConnection, job: Box<dyn Job>) -> (Option<Reply>, Result<(), Error>) {
-    if let Err(error) = connection.execute("SAVEPOINT work").await {
-        let error = Error::new("cannot begin a savepoint", error);
+fn run_one(connection: &mut SqliteConnection, job: Box<dyn Job>) -> (Option<Reply>, Result<(), Error>) {
+    if let Err(error) = connection.run("SAVEPOINT work", "cannot begin a savepoint") {
         job.refuse(error.clone());
         return (None, Err(error));
     }
-    let (keep, reply) = job.run(connection).await;
-    let end = if keep { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" };
-    let ended = connection.execute(end).await.map(drop).map_err(|e| Error::new("cannot end a savepoint", e));
-    (Some(reply), ended)
+    let (keep, reply) = block_on(job.run(connection));
+    let mut ended = Ok(());
+    if !keep {
+        ended = connection.run("ROLLBACK TO work", "cannot undo to a savepoint");
+    }
+    (Some(reply), ended.and_then(|()| connection.run("RELEASE work", "cannot end a savepoint")))
 }

@@ -19,7 +19,7 @@ use crate::{Key, Lease, StoredResponse};
 ///
 /// ```
 /// # use axum::{extract::State, response::Response};
-/// # use ticketblitz_core::sqlite::{Sqlite, sqlx};
+/// # use ticketblitz_core::sqlite::{self, Sqlite};
 /// use ticketblitz_idempotency::{Error, Execution, StoredResponse};
 ///
 /// async fn pay(State(db): State<Sqlite>, execution: Execution) -> Result<Response, http::StatusCode> {
@@ -27,7 +27,7 @@ use crate::{Key, Lease, StoredResponse};
 ///     let answer = finish.clone();
 ///     db.write(move |conn| {
 ///         Box::pin(async move {
-///             sqlx::query("INSERT INTO payments DEFAULT VALUES").execute(&mut *conn).await?;
+///             sqlite::query("INSERT INTO payments DEFAULT VALUES").execute(&mut *conn).await?;
 ///             finish.apply(conn).await
 ///         })
 ///     })

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, SqliteConnection, SqliteExecutor};
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Clock, Timestamp};
 
 pub use finish::Finish;
@@ -29,7 +28,7 @@ const SWEPT_PER_KEY: u32 = 2;
 pub async fn setup(db: &Sqlite) -> Result<(), Error> {
     db.write(|conn| {
         Box::pin(async move {
-            sqlx::raw_sql(include_str!("schema.sql")).execute(conn).await?;
+            conn.execute_batch(include_str!("schema.sql"))?;
             Ok(())
         })
     })
@@ -74,13 +73,13 @@ impl SqliteStore {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    let ended = sqlx::query(
+                    let ended = sqlite::query(
                         "UPDATE idempotency_keys SET leased_until = $1 WHERE status IS NULL AND leased_until > $1",
                     )
                     .bind(now)
                     .execute(conn)
                     .await?;
-                    Ok(ended.rows_affected())
+                    Ok(ended)
                 })
             })
             .await
@@ -94,8 +93,8 @@ type Row = (i64, Vec<u8>, Timestamp, Timestamp, Option<u16>, Option<Vec<u8>>, Op
 #[error("the row of an idempotency key is damaged")]
 struct Damaged;
 
-async fn find(executor: impl SqliteExecutor<'_>, request: &ClaimRequest) -> Result<Option<Record>, Error> {
-    let row: Option<Row> = sqlx::query_as(
+async fn find(executor: impl sqlite::Executor, request: &ClaimRequest) -> Result<Option<Record>, Error> {
+    let row: Option<Row> = sqlite::query_as(
         "SELECT sequence, fingerprint, leased_until, kept_until, status, headers, body
          FROM idempotency_keys WHERE scope = $1 AND key = $2",
     )
@@ -131,7 +130,7 @@ async fn insert(
 ) -> Result<Claim, Error> {
     let (leased_until, kept_until) = spans(now, request.lease, retention);
     // OR REPLACE: an abandoned row goes and a new one with a higher sequence comes.
-    let sequence: i64 = sqlx::query_scalar(
+    let sequence: i64 = sqlite::query_scalar(
         "INSERT OR REPLACE INTO idempotency_keys (scope, key, fingerprint, leased_until, kept_until)
          VALUES ($1, $2, $3, $4, $5) RETURNING sequence",
     )
@@ -146,7 +145,7 @@ async fn insert(
 }
 
 async fn sweep(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<u64, Error> {
-    let swept = sqlx::query(
+    let swept = sqlite::query(
         "DELETE FROM idempotency_keys WHERE sequence IN
          (SELECT sequence FROM idempotency_keys WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2)",
     )
@@ -154,7 +153,7 @@ async fn sweep(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Resul
     .bind(limit)
     .execute(conn)
     .await?;
-    Ok(swept.rows_affected())
+    Ok(swept)
 }
 
 /// Runs a statement on the row that `lease` may still write to; `$1` to `$3` name it. Says whether there is one.
@@ -162,18 +161,16 @@ async fn on_leased(
     conn: &mut SqliteConnection,
     statement: &str,
     lease: &Lease,
-    bind: impl FnOnce(Query<'_>) -> Query<'_> + Send,
+    bind: impl FnOnce(sqlite::Query) -> sqlite::Query + Send,
 ) -> Result<bool, Error> {
     let sequence = i64::try_from(lease.sequence()).map_err(Error::backend)?;
     let named = format!("{statement} WHERE sequence = $1 AND scope = $2 AND key = $3 AND status IS NULL");
-    let query = sqlx::query(AssertSqlSafe(named))
+    let query = sqlite::query(named)
         .bind(sequence)
         .bind(lease.claim().scope.as_str())
         .bind(lease.claim().key.as_str());
-    Ok(bind(query).execute(conn).await?.rows_affected() > 0)
+    Ok(bind(query).execute(conn).await? > 0)
 }
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 #[async_trait]
 impl IdempotencyStore for SqliteStore {

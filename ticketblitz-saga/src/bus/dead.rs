@@ -1,8 +1,6 @@
 //! Dead letters: what a consumer will not take, and what was behind it.
-
-use sqlx::Row as _;
 use ticketblitz_core::Envelope;
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Sqlite};
 
 use crate::Error;
 
@@ -25,7 +23,7 @@ pub struct DeadLetter {
 /// # Errors
 /// The database failed.
 pub async fn dead_letters(db: &Sqlite) -> Result<Vec<DeadLetter>, Error> {
-    let rows = sqlx::query(
+    let rows = sqlite::query(
         "SELECT d.consumer, d.key, o.envelope, d.error FROM outbox_delivery d JOIN outbox o USING (seq)
          WHERE d.state = 'dead' ORDER BY seq, d.consumer",
     )
@@ -33,7 +31,7 @@ pub async fn dead_letters(db: &Sqlite) -> Result<Vec<DeadLetter>, Error> {
     .await?;
     rows.iter()
         .map(|row| {
-            let message = serde_json::from_str(row.try_get("envelope")?).ok();
+            let message = serde_json::from_str(&row.try_get::<String>("envelope")?).ok();
             let (consumer, key) = (row.try_get("consumer")?, row.try_get("key")?);
             Ok(DeadLetter { consumer, key, message, error: row.try_get("error")? })
         })
@@ -50,7 +48,7 @@ pub async fn replay(db: &Sqlite, consumer: &str, key: &str) -> Result<u64, Error
     db.write(move |conn| {
         Box::pin(async move {
             let replay = "UPDATE outbox_delivery SET state = 'replay' WHERE consumer = $1 AND key = $2 AND state = 'dead'";
-            Ok(sqlx::query(replay).bind(consumer).bind(key).execute(conn).await?.rows_affected())
+            Ok(sqlite::query(replay).bind(consumer).bind(key).execute(conn).await?)
         })
     })
     .await

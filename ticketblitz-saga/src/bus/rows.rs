@@ -1,7 +1,6 @@
 //! What the relays keep in a producer's database.
 
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Readers, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, Timestamp};
 
 use super::lanes::{Blocked, Message};
@@ -12,16 +11,17 @@ const BATCH: i64 = 256;
 
 /// Up to where a consumer is done, but for what is in `outbox_delivery`.
 pub(super) async fn position(db: &Sqlite, consumer: &str) -> Result<i64, Error> {
-    let position = sqlx::query_scalar("SELECT seq FROM outbox_position WHERE consumer = $1");
+    let position = sqlite::query_scalar("SELECT seq FROM outbox_position WHERE consumer = $1");
     Ok(position.bind(consumer).fetch_optional(db.readers()).await?.unwrap_or(0))
 }
 
 /// The next messages of these topics after `seq`, and up to where that was looked.
 pub(super) async fn after(db: &Sqlite, seq: i64, topics: &str) -> Result<(Vec<Message>, i64), Error> {
     // First the end: what is committed between the two is left for the next time.
-    let end: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM outbox").fetch_one(db.readers()).await?;
+    let end: Option<i64> =
+        sqlite::query_scalar("SELECT max(seq) FROM outbox").fetch_one(db.readers()).await?;
     let end = end.unwrap_or(0);
-    let rows = sqlx::query(
+    let rows = sqlite::query(
         "SELECT seq, key, envelope FROM outbox WHERE seq > $1 AND seq <= $2
              AND topic IN (SELECT value FROM json_each($3)) ORDER BY seq LIMIT $4",
     );
@@ -34,33 +34,33 @@ pub(super) async fn after(db: &Sqlite, seq: i64, topics: &str) -> Result<(Vec<Me
 
 /// The messages of a consumer in this state, in order, with their failures.
 pub(super) async fn kept(
-    pool: &SqlitePool,
+    readers: &Readers,
     consumer: &str,
     state: &str,
 ) -> Result<Vec<(Message, u32, Timestamp)>, Error> {
-    let rows = sqlx::query(
+    let rows = sqlite::query(
         "SELECT o.seq, o.key, o.envelope, d.failures, d.retry_at FROM outbox_delivery d JOIN outbox o USING (seq)
          WHERE d.consumer = $1 AND d.state = $2 ORDER BY seq",
     );
-    let rows = rows.bind(consumer).bind(state).fetch_all(pool).await?;
+    let rows = rows.bind(consumer).bind(state).fetch_all(readers).await?;
     rows.iter().map(|row| Ok((message(row)?, row.try_get("failures")?, row.try_get("retry_at")?))).collect()
 }
 
 /// The keys whose messages are dead to this consumer.
 pub(super) async fn dead_keys(db: &Sqlite, consumer: &str) -> Result<Vec<String>, Error> {
     let keys = "SELECT DISTINCT key FROM outbox_delivery WHERE consumer = $1 AND state = 'dead'";
-    Ok(sqlx::query_scalar(keys).bind(consumer).fetch_all(db.readers()).await?)
+    Ok(sqlite::query_scalar(keys).bind(consumer).fetch_all(db.readers()).await?)
 }
 
 /// Whether an operator wants dead letters of this consumer delivered again.
 pub(super) async fn any_replays(db: &Sqlite, consumer: &str) -> Result<bool, Error> {
     let any = "SELECT EXISTS (SELECT 1 FROM outbox_delivery WHERE consumer = $1 AND state = 'replay')";
-    Ok(sqlx::query_scalar(any).bind(consumer).fetch_one(db.readers()).await?)
+    Ok(sqlite::query_scalar(any).bind(consumer).fetch_one(db.readers()).await?)
 }
 
 /// With a message to be replayed, all the dead ones of its key.
 pub(super) async fn replay_whole_keys(conn: &mut SqliteConnection, consumer: &str) -> Result<(), Error> {
-    let whole = sqlx::query(
+    let whole = sqlite::query(
         "UPDATE outbox_delivery SET state = 'replay' WHERE consumer = $1 AND state = 'dead'
              AND key IN (SELECT key FROM outbox_delivery WHERE consumer = $1 AND state = 'replay')",
     );
@@ -68,9 +68,9 @@ pub(super) async fn replay_whole_keys(conn: &mut SqliteConnection, consumer: &st
     Ok(())
 }
 
-fn message(row: &sqlx::sqlite::SqliteRow) -> Result<Message, Error> {
+fn message(row: &sqlite::Row) -> Result<Message, Error> {
     // One that cannot be read must not keep those behind it: it is handed on as what it is.
-    let envelope: Option<Envelope> = serde_json::from_str(row.try_get("envelope")?).ok();
+    let envelope: Option<Envelope> = serde_json::from_str(&row.try_get::<String>("envelope")?).ok();
     Ok(Message { seq: row.try_get("seq")?, key: row.try_get("key")?, envelope })
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn write(
     changes: &Changes,
 ) -> Result<(), Error> {
     for blocked in &changes.blocked {
-        let upsert = sqlx::query(
+        let upsert = sqlite::query(
             "INSERT INTO outbox_delivery (consumer, seq, key, state, failures, retry_at, error)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (consumer, seq) DO UPDATE SET state = excluded.state, failures = excluded.failures,
@@ -100,10 +100,10 @@ pub(super) async fn write(
         upsert.bind(blocked.retry_at).bind(&blocked.error).execute(&mut *conn).await?;
     }
     for seq in &changes.done {
-        let delete = sqlx::query("DELETE FROM outbox_delivery WHERE consumer = $1 AND seq = $2");
+        let delete = sqlite::query("DELETE FROM outbox_delivery WHERE consumer = $1 AND seq = $2");
         delete.bind(consumer).bind(seq).execute(&mut *conn).await?;
     }
-    let position = sqlx::query(
+    let position = sqlite::query(
         "INSERT INTO outbox_position (consumer, seq) VALUES ($1, $2)
          ON CONFLICT (consumer) DO UPDATE SET seq = max(seq, excluded.seq)",
     );

@@ -29,7 +29,7 @@ pub(super) async fn drive(
     key: &str,
     stop: &CancellationToken,
 ) -> Result<Option<Timestamp>, Error> {
-    let mut reader = engine.db.readers().acquire().await?;
+    let mut reader = engine.db.readers().acquire()?;
     let Some(mut saga) = reader.load(name, key).await? else { return Ok(None) };
     drop(reader);
     let definition = Arc::clone(engine.shared.definition(name, saga.definition)?);

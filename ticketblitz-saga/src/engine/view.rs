@@ -7,6 +7,8 @@ use super::Engine;
 use crate::rows::{Stored, sealed::Rows as _};
 use crate::run::Failure;
 use crate::state::{Input, Phase, Wake};
+use ticketblitz_core::sqlite::query;
+
 use crate::{Error, sqlite};
 
 /// Where a saga is on its way.
@@ -78,7 +80,7 @@ impl Engine {
     /// # Errors
     /// The database failed.
     pub async fn view(&self, name: &str, key: &str) -> Result<Option<View>, Error> {
-        let mut reader = self.db.readers().acquire().await?;
+        let mut reader = self.db.readers().acquire()?;
         reader.load(name, key).await?.map(|stored| self.seen(stored)).transpose()
     }
 
@@ -88,7 +90,7 @@ impl Engine {
     /// The database failed.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<View>, Error> {
         let (name, key) = filter.after.clone().unwrap_or_default();
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT * FROM saga_instance
              WHERE ($1 IS NULL OR name = $1) AND (parked OR NOT $2)
                AND (phase IN ('running', 'undoing', 'closing') OR NOT $3) AND (name, key) > ($4, $5)
@@ -127,8 +129,7 @@ impl Engine {
                     }
                     let audit =
                         "INSERT INTO saga_audit (at, name, key, action, reason) VALUES ($1, $2, $3, $4, $5)";
-                    let audit =
-                        sqlx::query(audit).bind(now).bind(&name).bind(&key).bind("resume").bind(reason);
+                    let audit = query(audit).bind(now).bind(&name).bind(&key).bind("resume").bind(reason);
                     audit.execute(conn).await?;
                     shared.hint(&name, &key);
                     Ok(true)

@@ -1,6 +1,7 @@
 //! Which sagas are driven when.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use ticketblitz_core::sqlite;
 
 use ticketblitz_core::Timestamp;
 use tokio::task::{self, JoinSet};
@@ -130,12 +131,12 @@ async fn search(engine: &Engine, desk: &mut Desk) {
 async fn due(engine: &Engine) -> Result<(Vec<Id>, Option<Timestamp>), Error> {
     let now = engine.shared.clock.now();
     let due = "SELECT name, key FROM saga_instance WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2";
-    let due = sqlx::query_as(due)
+    let due = sqlite::query_as(due)
         .bind(now)
         .bind(i64::try_from(SEARCHED).unwrap_or(i64::MAX))
         .fetch_all(engine.db.readers())
         .await?;
-    let next = sqlx::query_scalar("SELECT min(wake_at) FROM saga_instance WHERE wake_at > $1");
+    let next = sqlite::query_scalar("SELECT min(wake_at) FROM saga_instance WHERE wake_at > $1");
     let next = next.bind(now).fetch_one(engine.db.readers()).await?;
     Ok((due, next))
 }

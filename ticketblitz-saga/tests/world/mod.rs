@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ticketblitz_core::sqlite::{Sqlite, sqlx};
+use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{Backoff, Clock, SystemClock};
 use ticketblitz_saga::{Advance, Advanced, Engine, EngineBuilder, EngineOptions, Error, Status};
 use tokio::sync::watch;
@@ -58,7 +58,7 @@ impl World {
         let table: Result<_, Error> = db
             .write(|conn| {
                 Box::pin(async {
-                    sqlx::query("CREATE TABLE effect (what TEXT NOT NULL)").execute(conn).await?;
+                    sqlite::query("CREATE TABLE effect (what TEXT NOT NULL)").execute(conn).await?;
                     Ok(())
                 })
             })
@@ -78,7 +78,7 @@ impl World {
 
     /// How often something was committed.
     pub async fn effects(&self, what: &str) -> i64 {
-        let count = sqlx::query_scalar("SELECT count(*) FROM effect WHERE what = $1").bind(what);
+        let count = sqlite::query_scalar("SELECT count(*) FROM effect WHERE what = $1").bind(what);
         count.fetch_one(self.db.readers()).await.expect("counts")
     }
 }
@@ -87,7 +87,7 @@ impl World {
 pub async fn effect(db: &Sqlite, what: &'static str, advance: Advance) -> Result<Advanced, Error> {
     db.write(move |conn| {
         Box::pin(async move {
-            sqlx::query("INSERT INTO effect (what) VALUES ($1)").bind(what).execute(&mut *conn).await?;
+            sqlite::query("INSERT INTO effect (what) VALUES ($1)").bind(what).execute(&mut *conn).await?;
             advance.apply(conn).await
         })
     })

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use platform::auth::Role;
-use ticketblitz_core::sqlite::{Sqlite, SqliteConnection};
+use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Timestamp, UserId};
 
 use super::{NewFamily, Rotated, Rotation, Store};
@@ -22,13 +22,24 @@ impl SqliteStore {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct UserRow {
     id: UserId,
     email: String,
     name: String,
     role: String,
     password_hash: Option<String>,
+}
+
+impl sqlite::FromRow for UserRow {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            email: row.try_get("email")?,
+            name: row.try_get("name")?,
+            role: row.try_get("role")?,
+            password_hash: row.try_get("password_hash")?,
+        })
+    }
 }
 
 impl UserRow {
@@ -42,7 +53,7 @@ fn parse_role(text: &str) -> Result<Role, StoreError> {
     [Role::User, Role::Organizer, Role::Admin]
         .into_iter()
         .find(|role| role.to_string() == text)
-        .ok_or_else(|| sqlx::Error::Decode(format!("no role is called {text:?}").into()).into())
+        .ok_or_else(|| sqlite::Error::decode(format!("no role is called {text:?}")).into())
 }
 
 #[async_trait]
@@ -78,11 +89,11 @@ impl Store for SqliteStore {
     }
 
     async fn has_admin(&self) -> Result<bool, StoreError> {
-        has_admin(&mut *self.db.readers().acquire().await?).await
+        has_admin(&mut *self.db.readers().acquire()?).await
     }
 
     async fn by_email(&self, key: &str) -> Result<Option<(User, Option<String>)>, StoreError> {
-        sqlx::query_as::<_, UserRow>(
+        sqlite::query_as::<UserRow>(
             "SELECT id, email, name, role, password_hash FROM users WHERE email_key = $1",
         )
         .bind(key)
@@ -93,7 +104,7 @@ impl Store for SqliteStore {
     }
 
     async fn by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        user_by_id(&mut *self.db.readers().acquire().await?, id).await
+        user_by_id(&mut *self.db.readers().acquire()?, id).await
     }
 
     async fn open_family(&self, family: &NewFamily, now: Timestamp) -> Result<(), StoreError> {
@@ -101,7 +112,7 @@ impl Store for SqliteStore {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM refresh_families WHERE user_id = $1 AND expires_at <= $2")
+                    sqlite::query("DELETE FROM refresh_families WHERE user_id = $1 AND expires_at <= $2")
                         .bind(family.user)
                         .bind(now)
                         .execute(&mut *conn)
@@ -136,7 +147,7 @@ impl Store for SqliteStore {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query(
+                    sqlite::query(
                         "INSERT INTO signing_key (id, seed, created_at) VALUES (1, $1, $2)
                          ON CONFLICT (id) DO NOTHING",
                     )
@@ -145,10 +156,9 @@ impl Store for SqliteStore {
                     .execute(&mut *conn)
                     .await?;
                     let seed: Vec<u8> =
-                        sqlx::query_scalar("SELECT seed FROM signing_key").fetch_one(conn).await?;
-                    Seed::from_bytes(&seed).ok_or_else(|| {
-                        sqlx::Error::Decode("the signing key is not 32 bytes long".into()).into()
-                    })
+                        sqlite::query_scalar("SELECT seed FROM signing_key").fetch_one(conn).await?;
+                    Seed::from_bytes(&seed)
+                        .ok_or_else(|| sqlite::Error::decode("the signing key is not 32 bytes long").into())
                 })
             })
             .await
@@ -156,13 +166,13 @@ impl Store for SqliteStore {
 }
 
 async fn has_admin(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
-    let exists = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE role = 'ADMIN')");
+    let exists = sqlite::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE role = 'ADMIN')");
     Ok(exists.fetch_one(conn).await?)
 }
 
 async fn user_by_id(conn: &mut SqliteConnection, id: UserId) -> Result<Option<User>, StoreError> {
     let row: Option<UserRow> =
-        sqlx::query_as("SELECT id, email, name, role, password_hash FROM users WHERE id = $1")
+        sqlite::query_as("SELECT id, email, name, role, password_hash FROM users WHERE id = $1")
             .bind(id)
             .fetch_optional(conn)
             .await?;
@@ -170,7 +180,7 @@ async fn user_by_id(conn: &mut SqliteConnection, id: UserId) -> Result<Option<Us
 }
 
 async fn insert_user(conn: &mut SqliteConnection, user: &NewUser) -> Result<(), StoreError> {
-    sqlx::query(
+    sqlite::query(
         "INSERT INTO users (id, email, email_key, name, role, password_hash, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -187,7 +197,7 @@ async fn insert_user(conn: &mut SqliteConnection, user: &NewUser) -> Result<(), 
 }
 
 async fn insert_family(conn: &mut SqliteConnection, family: &NewFamily) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO refresh_families (id, user_id, expires_at) VALUES ($1, $2, $3)")
+    sqlite::query("INSERT INTO refresh_families (id, user_id, expires_at) VALUES ($1, $2, $3)")
         .bind(family.id)
         .bind(family.user)
         .bind(family.expires_at)
@@ -202,7 +212,7 @@ async fn insert_token(
     family: FamilyId,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO refresh_tokens (digest, family_id, expires_at) VALUES ($1, $2, $3)")
+    sqlite::query("INSERT INTO refresh_tokens (digest, family_id, expires_at) VALUES ($1, $2, $3)")
         .bind(digest.as_bytes())
         .bind(family)
         .bind(expires_at)
@@ -211,7 +221,6 @@ async fn insert_token(
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
 struct TokenRow {
     family_id: FamilyId,
     user_id: UserId,
@@ -220,11 +229,23 @@ struct TokenRow {
     ended_at: Option<Timestamp>,
 }
 
+impl sqlite::FromRow for TokenRow {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        Ok(Self {
+            family_id: row.try_get("family_id")?,
+            user_id: row.try_get("user_id")?,
+            expires_at: row.try_get("expires_at")?,
+            spent_at: row.try_get("spent_at")?,
+            ended_at: row.try_get("ended_at")?,
+        })
+    }
+}
+
 async fn find_token(
     conn: &mut SqliteConnection,
     digest: &TokenDigest,
 ) -> Result<Option<TokenRow>, StoreError> {
-    let row = sqlx::query_as(
+    let row = sqlite::query_as(
         "SELECT t.family_id, f.user_id, t.expires_at, t.spent_at, f.ended_at
          FROM refresh_tokens t JOIN refresh_families f ON f.id = t.family_id
          WHERE t.digest = $1",
@@ -236,7 +257,7 @@ async fn find_token(
 }
 
 async fn end_family(conn: &mut SqliteConnection, family: FamilyId, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("UPDATE refresh_families SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+    sqlite::query("UPDATE refresh_families SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
         .bind(family)
         .bind(now)
         .execute(conn)
@@ -258,18 +279,18 @@ async fn rotate(conn: &mut SqliteConnection, rotation: &Rotation) -> Result<Rota
         return Ok(Rotated::Refused);
     }
     let Some(user) = user_by_id(&mut *conn, token.user_id).await? else { return Ok(Rotated::Refused) };
-    sqlx::query("UPDATE refresh_tokens SET spent_at = $2 WHERE digest = $1")
+    sqlite::query("UPDATE refresh_tokens SET spent_at = $2 WHERE digest = $1")
         .bind(rotation.spent.as_bytes())
         .bind(rotation.now)
         .execute(&mut *conn)
         .await?;
     // A spent token that has expired as well is refused either way; a long session need not keep them all.
-    sqlx::query("DELETE FROM refresh_tokens WHERE family_id = $1 AND expires_at <= $2")
+    sqlite::query("DELETE FROM refresh_tokens WHERE family_id = $1 AND expires_at <= $2")
         .bind(token.family_id)
         .bind(rotation.now)
         .execute(&mut *conn)
         .await?;
-    sqlx::query("UPDATE refresh_families SET expires_at = $2 WHERE id = $1")
+    sqlite::query("UPDATE refresh_families SET expires_at = $2 WHERE id = $1")
         .bind(token.family_id)
         .bind(rotation.next_expires_at)
         .execute(&mut *conn)

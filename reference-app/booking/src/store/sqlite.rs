@@ -6,7 +6,7 @@ mod rows;
 
 use async_trait::async_trait;
 use contract::booking::Ticket;
-use ticketblitz_core::sqlite::{BoxFuture, Sqlite, SqliteConnection};
+use ticketblitz_core::sqlite::{self, BoxFuture, Sqlite, SqliteConnection};
 use ticketblitz_core::{BookingId, EventId, Timestamp, UserId};
 use ticketblitz_idempotency::sqlite::Finish;
 use ticketblitz_lock::HoldId;
@@ -60,7 +60,7 @@ impl SqliteStore {
 }
 
 /// Every booking, and every ticket, that the connection's transaction sees.
-pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlx::Error> {
+pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlite::Error> {
     let bookings = rows::all(&mut *conn).await?;
     Ok(Snapshot { bookings, tickets: rows::all_tickets(conn).await? })
 }

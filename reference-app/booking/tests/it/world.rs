@@ -19,7 +19,7 @@ use platform::bus::{Consumer, HandleError, event};
 use platform::{Client, Transport};
 use serde::Serialize;
 use serde_json::{Value, json};
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{BookingId, Clock, Currency, Envelope, EventId, SystemClock, UserId};
 use ticketblitz_lock::HoldId;
 use tokio::task::JoinHandle;
@@ -260,11 +260,12 @@ impl Running {
 
     /// All that was published of a booking, in order. Its sequences rise by one.
     pub(crate) async fn published(&self, id: BookingId) -> Vec<Envelope> {
-        let rows: Vec<String> = sqlx::query_scalar("SELECT envelope FROM outbox WHERE key = $1 ORDER BY seq")
-            .bind(id)
-            .fetch_all(self.db.readers())
-            .await
-            .expect("reads");
+        let rows: Vec<String> =
+            sqlite::query_scalar("SELECT envelope FROM outbox WHERE key = $1 ORDER BY seq")
+                .bind(id)
+                .fetch_all(self.db.readers())
+                .await
+                .expect("reads");
         let events: Vec<Envelope> = rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
         let sequences: Vec<u64> = events.iter().map(|event| event.sequence).collect();
         assert_eq!(sequences, (1..=events.len() as u64).collect::<Vec<_>>());

@@ -3,12 +3,12 @@
 mod rows;
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, SqliteConnection};
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, EventId, Timestamp};
 use ticketblitz_saga::{inbox, outbox};
 
 use super::{Counted, Error, Filter, Query, Store, What};
+use crate::audit;
 use crate::audit::Snapshot;
 use crate::domain::{Phase, Record, Spec};
 
@@ -28,13 +28,13 @@ impl SqliteStore {
 }
 
 /// What the connection's transaction sees of the counts. Drafts are nobody's yet.
-pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlx::Error> {
-    let events = sqlx::query_as(
+pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlite::Error> {
+    let events = sqlite::query_as(
         "SELECT id, total, taken FROM events WHERE phase IN ('PUBLISHED', 'CANCELLED') ORDER BY id",
     )
     .fetch_all(&mut *conn)
     .await?;
-    let counted = sqlx::query_as(
+    let counted = sqlite::query_as(
         "SELECT booking, event, quantity FROM counted_bookings WHERE confirmed AND NOT cancelled \
          ORDER BY booking",
     )
@@ -53,14 +53,14 @@ impl Store for SqliteStore {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    let first = sqlx::query(
+                    let first = sqlite::query(
                         "INSERT INTO milestones (name, at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
                     )
                     .bind(SAMPLES)
                     .bind(now)
                     .execute(&mut *conn)
                     .await?;
-                    if first.rows_affected() == 1 {
+                    if first == 1 {
                         for sample in &samples {
                             rows::insert(conn, sample).await?;
                         }
@@ -73,7 +73,7 @@ impl Store for SqliteStore {
 
     async fn sample_drafts(&self) -> Result<Vec<Record>, Error> {
         let sql = format!("SELECT {} FROM events WHERE phase = 'SAMPLE' ORDER BY id", rows::COLUMNS);
-        let drafts = sqlx::query(AssertSqlSafe(sql)).fetch_all(self.db.readers()).await?;
+        let drafts = sqlite::query(sql).fetch_all(self.db.readers()).await?;
         rows::records(&drafts)
     }
 
@@ -81,10 +81,10 @@ impl Store for SqliteStore {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    let published = sqlx::query(
+                    let published = sqlite::query(
                         "UPDATE events SET phase = 'PUBLISHED' WHERE id = $1 AND phase IN ('DRAFT', 'SAMPLE')",
                     );
-                    if published.bind(id).execute(&mut *conn).await?.rows_affected() == 1 {
+                    if published.bind(id).execute(&mut *conn).await? == 1 {
                         outbox::push(conn, &created).await?;
                     }
                     Ok(())
@@ -98,7 +98,7 @@ impl Store for SqliteStore {
             .write(move |conn| {
                 Box::pin(async move {
                     let discard =
-                        sqlx::query("DELETE FROM events WHERE id = $1 AND phase IN ('DRAFT', 'SAMPLE')");
+                        sqlite::query("DELETE FROM events WHERE id = $1 AND phase IN ('DRAFT', 'SAMPLE')");
                     discard.bind(id).execute(conn).await?;
                     Ok(())
                 })
@@ -111,8 +111,8 @@ impl Store for SqliteStore {
             .write(|conn| {
                 Box::pin(async move {
                     let discarded =
-                        sqlx::query("DELETE FROM events WHERE phase = 'DRAFT'").execute(conn).await?;
-                    Ok(discarded.rows_affected())
+                        sqlite::query("DELETE FROM events WHERE phase = 'DRAFT'").execute(conn).await?;
+                    Ok(discarded)
                 })
             })
             .await
@@ -136,11 +136,11 @@ impl Store for SqliteStore {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    let done = sqlx::query(
+                    let done = sqlite::query(
                         "UPDATE events SET phase = 'CANCELLED', version = version + 1 \
                          WHERE id = $1 AND phase = 'PUBLISHED'",
                     );
-                    let first = done.bind(id).execute(&mut *conn).await?.rows_affected() == 1;
+                    let first = done.bind(id).execute(&mut *conn).await? == 1;
                     if first {
                         outbox::push(conn, &cancelled).await?;
                     }
@@ -155,7 +155,7 @@ impl Store for SqliteStore {
             "SELECT {} FROM events WHERE id = $1 AND phase IN ('PUBLISHED', 'CANCELLED')",
             rows::COLUMNS
         );
-        let row = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(self.db.readers()).await?;
+        let row = sqlite::query(sql).bind(id).fetch_optional(self.db.readers()).await?;
         Ok(row.as_ref().map(rows::record).transpose()?)
     }
 
@@ -176,7 +176,7 @@ impl Store for SqliteStore {
              ORDER BY starts_at, id LIMIT $6",
             rows::COLUMNS
         );
-        let found = sqlx::query(AssertSqlSafe(sql))
+        let found = sqlite::query(sql)
             .bind(now)
             .bind(query.name.as_deref().map(rows::folded))
             .bind(query.venue.as_deref().map(rows::folded))
@@ -198,7 +198,7 @@ async fn count(conn: &mut SqliteConnection, counted: Counted) -> Result<(), Erro
         return Ok(());
     }
     let before: Option<(u32, bool, bool)> =
-        sqlx::query_as("SELECT quantity, confirmed, cancelled FROM counted_bookings WHERE booking = $1")
+        sqlite::query_as("SELECT quantity, confirmed, cancelled FROM counted_bookings WHERE booking = $1")
             .bind(counted.booking)
             .fetch_optional(&mut *conn)
             .await?;
@@ -208,7 +208,7 @@ async fn count(conn: &mut SqliteConnection, counted: Counted) -> Result<(), Erro
         What::Confirmed => (true, cancelled),
         What::Cancelled => (confirmed, true),
     };
-    sqlx::query(
+    sqlite::query(
         "INSERT INTO counted_bookings (booking, event, quantity, confirmed, cancelled) \
          VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (booking) DO UPDATE SET confirmed = excluded.confirmed, cancelled = excluded.cancelled",
@@ -224,7 +224,7 @@ async fn count(conn: &mut SqliteConnection, counted: Counted) -> Result<(), Erro
     let takes = |confirmed: bool, cancelled: bool| i64::from(confirmed && !cancelled);
     let change = takes(now_confirmed, now_cancelled) - takes(confirmed, cancelled);
     if change != 0 {
-        sqlx::query("UPDATE events SET taken = taken + $2 WHERE id = $1")
+        sqlite::query("UPDATE events SET taken = taken + $2 WHERE id = $1")
             .bind(counted.event)
             .bind(change * i64::from(quantity))
             .execute(conn)
@@ -239,5 +239,21 @@ fn phase_text(phase: Phase) -> &'static str {
         Phase::Sample => "SAMPLE",
         Phase::Published => "PUBLISHED",
         Phase::Cancelled => "CANCELLED",
+    }
+}
+
+impl sqlite::FromRow for audit::Event {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        Ok(Self { id: row.try_get("id")?, total: row.try_get("total")?, taken: row.try_get("taken")? })
+    }
+}
+
+impl sqlite::FromRow for audit::Counted {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        Ok(Self {
+            booking: row.try_get("booking")?,
+            event: row.try_get("event")?,
+            quantity: row.try_get("quantity")?,
+        })
     }
 }

@@ -57,7 +57,7 @@ impl Rig {
     }
 
     async fn told(&self) -> Vec<String> {
-        let topics = ticketblitz_core::sqlite::sqlx::query_scalar("SELECT topic FROM outbox ORDER BY seq");
+        let topics = ticketblitz_core::sqlite::query_scalar("SELECT topic FROM outbox ORDER BY seq");
         topics.fetch_all(self.db.readers()).await.expect("read")
     }
 

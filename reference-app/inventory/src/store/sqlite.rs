@@ -7,7 +7,7 @@ mod rows;
 
 use async_trait::async_trait;
 use contract::inventory::InventoryEvent;
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{BookingId, EventId, Timestamp};
 use ticketblitz_lock::{EventSnapshot, EventTag, HoldId};
 
@@ -36,17 +36,18 @@ impl Store for SqliteStore {
     }
 
     async fn event(&self, id: EventId) -> Result<Option<(InventoryEvent, bool)>, Error> {
-        let mut read = self.db.readers().begin().await?;
+        let mut read = self.db.readers().begin()?;
         events::read(&mut read, id).await
     }
 
     async fn events_tagged(&self, tag: EventTag) -> Result<Vec<EventId>, Error> {
-        let tagged = sqlx::query_scalar("SELECT id FROM events WHERE tag = $1").bind(tag.as_u32());
+        let tagged = sqlite::query_scalar("SELECT id FROM events WHERE tag = $1").bind(tag.as_u32());
         Ok(tagged.fetch_all(self.db.readers()).await?)
     }
 
     async fn open_events(&self, now: Timestamp) -> Result<Vec<EventId>, Error> {
-        let open = sqlx::query_scalar("SELECT id FROM events WHERE closed = 0 AND sales_end > $1").bind(now);
+        let open =
+            sqlite::query_scalar("SELECT id FROM events WHERE closed = 0 AND sales_end > $1").bind(now);
         Ok(open.fetch_all(self.db.readers()).await?)
     }
 
@@ -55,12 +56,12 @@ impl Store for SqliteStore {
     }
 
     async fn claim_on(&self, hold: HoldId) -> Result<Option<Claim>, Error> {
-        let mut read = self.db.readers().acquire().await?;
+        let mut read = self.db.readers().acquire()?;
         rows::claim_on(&mut read, hold).await
     }
 
     async fn claim_of(&self, booking: BookingId) -> Result<Option<Claim>, Error> {
-        let mut read = self.db.readers().acquire().await?;
+        let mut read = self.db.readers().acquire()?;
         rows::claim_of(&mut read, booking).await
     }
 
@@ -78,13 +79,14 @@ impl Store for SqliteStore {
 
     async fn snapshot(&self, event: EventId, now: Timestamp) -> Result<Option<EventSnapshot>, Error> {
         // One transaction, so that fence, areas and claims are of one moment.
-        let mut read = self.db.readers().begin().await?;
+        let mut read = self.db.readers().begin()?;
         events::snapshot(&mut read, event, now).await
     }
 
     async fn lapse(&self, now: Timestamp) -> Result<Vec<Claim>, Error> {
-        let due =
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM claims WHERE state = 'PAYING' AND until <= $1)");
+        let due = sqlite::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM claims WHERE state = 'PAYING' AND until <= $1)",
+        );
         let due: bool = due.bind(now).fetch_one(self.db.readers()).await?;
         if !due {
             return Ok(Vec::new()); // the sweeper looks every second: most of the time there is nothing to write

@@ -4,7 +4,7 @@ mod rows;
 
 use async_trait::async_trait;
 use contract::NotificationId;
-use ticketblitz_core::sqlite::{Sqlite, SqliteConnection};
+use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{MessageId, UserId};
 use ticketblitz_saga::{Advance, Advanced, Start, inbox};
 
@@ -29,7 +29,7 @@ impl SqliteStore {
 }
 
 /// Every notification that the connection's transaction sees.
-pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Notification>, sqlx::Error> {
+pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Notification>, sqlite::Error> {
     rows::all(conn).await
 }
 

@@ -4,7 +4,7 @@ mod rows;
 
 use async_trait::async_trait;
 use contract::PaymentId;
-use ticketblitz_core::sqlite::{Sqlite, SqliteConnection};
+use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{BookingId, MessageId, Timestamp, UserId};
 use ticketblitz_saga::{Advance, Advanced, Start, inbox, outbox};
 
@@ -30,7 +30,7 @@ impl SqliteStore {
 }
 
 /// Every payment that the connection's transaction sees.
-pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Payment>, sqlx::Error> {
+pub(crate) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Payment>, sqlite::Error> {
     rows::all(conn).await
 }
 

@@ -22,7 +22,7 @@ use platform::bus::{Consumer, HandleError, Handler};
 use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
-use ticketblitz_core::sqlite::Sqlite;
+use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{BookingId, Clock, Currency, Envelope, EventId, ManualClock, Timestamp, UserId};
 use ticketblitz_saga::InProcessBus;
 use tokio_util::sync::CancellationToken;
@@ -204,7 +204,7 @@ impl World {
     /// Waits until nothing is left to do, then says which kinds of events were told of the booking.
     pub async fn at_rest(&self, booking: BookingId) -> Vec<String> {
         self.eventually("rest", async || {
-            let live: i64 = sqlx::query_scalar(
+            let live: i64 = sqlite::query_scalar(
                 "SELECT count(*) FROM saga_instance WHERE phase NOT IN ('completed', 'failed')",
             )
             .fetch_one(self.running().db.readers())

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 use ticketblitz_core::Timestamp;
-use ticketblitz_core::sqlite::{Sqlite, SqliteConnection};
+use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::{Charged, Refunded, Store};
@@ -22,7 +22,6 @@ impl SqliteStore {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct ChargeRow {
     id: String,
     reference: String,
@@ -30,6 +29,19 @@ struct ChargeRow {
     currency: String,
     status: String,
     failure_reason: Option<String>,
+}
+
+impl sqlite::FromRow for ChargeRow {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            reference: row.try_get("reference")?,
+            amount: row.try_get("amount")?,
+            currency: row.try_get("currency")?,
+            status: row.try_get("status")?,
+            failure_reason: row.try_get("failure_reason")?,
+        })
+    }
 }
 
 impl From<ChargeRow> for Charge {
@@ -41,11 +53,20 @@ impl From<ChargeRow> for Charge {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct RefundRow {
     id: String,
     charge_id: String,
     amount: i64,
+}
+
+impl sqlite::FromRow for RefundRow {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            charge_id: row.try_get("charge_id")?,
+            amount: row.try_get("amount")?,
+        })
+    }
 }
 
 impl From<RefundRow> for Refund {
@@ -77,7 +98,7 @@ impl Store for SqliteStore {
     }
 
     async fn charges(&self, reference: &str) -> Result<Vec<Charge>, StoreError> {
-        let rows: Vec<ChargeRow> = sqlx::query_as(
+        let rows: Vec<ChargeRow> = sqlite::query_as(
             "SELECT id, reference, amount, currency, status, failure_reason FROM charges
              WHERE reference = $1 ORDER BY number",
         )
@@ -88,20 +109,20 @@ impl Store for SqliteStore {
     }
 
     async fn ledger(&self) -> Result<Ledger, StoreError> {
-        let mut one_moment = self.db.readers().begin().await?;
+        let mut one_moment = self.db.readers().begin()?;
         Ok(ledger(&mut one_moment).await?)
     }
 }
 
 /// Everything that the connection's transaction sees.
-pub async fn ledger(conn: &mut SqliteConnection) -> Result<Ledger, sqlx::Error> {
-    let charges: Vec<ChargeRow> = sqlx::query_as(
+pub async fn ledger(conn: &mut SqliteConnection) -> Result<Ledger, sqlite::Error> {
+    let charges: Vec<ChargeRow> = sqlite::query_as(
         "SELECT id, reference, amount, currency, status, failure_reason FROM charges ORDER BY number",
     )
     .fetch_all(&mut *conn)
     .await?;
     let refunds: Vec<RefundRow> =
-        sqlx::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY number").fetch_all(conn).await?;
+        sqlite::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY number").fetch_all(conn).await?;
     Ok(Ledger {
         charges: charges.into_iter().map(Charge::from).collect(),
         refunds: refunds.into_iter().map(Refund::from).collect(),
@@ -123,7 +144,7 @@ impl Key {
     /// The id of what this key has brought about, if it was used before.
     async fn result(&self, conn: &mut SqliteConnection) -> Result<Option<String>, StoreError> {
         let used: Option<(String, String)> =
-            sqlx::query_as("SELECT request, result_id FROM idempotency_keys WHERE key = $1")
+            sqlite::query_as("SELECT request, result_id FROM idempotency_keys WHERE key = $1")
                 .bind(&self.key)
                 .fetch_optional(conn)
                 .await?;
@@ -135,7 +156,7 @@ impl Key {
     }
 
     async fn keep(self, conn: &mut SqliteConnection, result: &str) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO idempotency_keys (key, request, result_id) VALUES ($1, $2, $3)")
+        sqlite::query("INSERT INTO idempotency_keys (key, request, result_id) VALUES ($1, $2, $3)")
             .bind(self.key)
             .bind(self.request)
             .bind(result)
@@ -184,14 +205,14 @@ async fn charge(
 
 /// Notes that a reply is lost; false if it was the second that would be.
 async fn lose_reply(conn: &mut SqliteConnection, request: &ChargeRequest) -> Result<bool, StoreError> {
-    let noted = sqlx::query(
+    let noted = sqlite::query(
         "INSERT INTO lost_replies (reference, payment_method) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     )
     .bind(&request.reference)
     .bind(request.payment_method.as_str())
     .execute(conn)
     .await?;
-    Ok(noted.rows_affected() == 1)
+    Ok(noted == 1)
 }
 
 async fn insert_charge(
@@ -203,7 +224,7 @@ async fn insert_charge(
         ChargeStatus::Succeeded => "succeeded",
         ChargeStatus::Failed => "failed",
     };
-    sqlx::query(
+    sqlite::query(
         "INSERT INTO charges (id, reference, amount, currency, status, failure_reason, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -220,7 +241,7 @@ async fn insert_charge(
 }
 
 async fn find_charge(conn: &mut SqliteConnection, id: &str) -> Result<Option<Charge>, StoreError> {
-    let row: Option<ChargeRow> = sqlx::query_as(
+    let row: Option<ChargeRow> = sqlite::query_as(
         "SELECT id, reference, amount, currency, status, failure_reason FROM charges WHERE id = $1",
     )
     .bind(id)
@@ -238,7 +259,7 @@ async fn refund(
     if let Some(key) = &key
         && let Some(id) = key.result(&mut *conn).await?
     {
-        let row: RefundRow = sqlx::query_as("SELECT id, charge_id, amount FROM refunds WHERE id = $1")
+        let row: RefundRow = sqlite::query_as("SELECT id, charge_id, amount FROM refunds WHERE id = $1")
             .bind(id)
             .fetch_one(conn)
             .await?;
@@ -249,7 +270,7 @@ async fn refund(
         return Err(StoreError::NotCharged);
     }
     let refund = Refund { id: new_id("re"), charge_id: charge.id, amount: charge.amount };
-    let made = sqlx::query(
+    let made = sqlite::query(
         "INSERT INTO refunds (id, charge_id, amount, created_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (charge_id) DO NOTHING",
     )
@@ -259,7 +280,7 @@ async fn refund(
     .bind(now)
     .execute(&mut *conn)
     .await?;
-    if made.rows_affected() == 0 {
+    if made == 0 {
         return Err(StoreError::AlreadyRefunded);
     }
     if let Some(key) = key {

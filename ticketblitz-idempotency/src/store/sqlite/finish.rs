@@ -1,6 +1,6 @@
 //! The answer stored in the operation's own transaction.
 
-use sqlx::SqliteConnection;
+use ticketblitz_core::sqlite::SqliteConnection;
 
 use super::{codec, on_leased};
 use crate::progress::Progress;
@@ -10,14 +10,14 @@ use crate::{Error, Lease, StoredResponse};
 /// no crash comes between them.
 ///
 /// ```no_run
-/// # use ticketblitz_core::sqlite::{Sqlite, sqlx};
+/// # use ticketblitz_core::sqlite::{self, Sqlite};
 /// # use ticketblitz_idempotency::{Error, StoredResponse};
 /// # use ticketblitz_idempotency::sqlite::Finish;
 /// # async fn pay(db: Sqlite, lease: ticketblitz_idempotency::Lease) -> Result<(), Error> {
 /// let finish = Finish::new(lease, StoredResponse::new(201, "paid"));
 /// db.write(move |conn| {
 ///     Box::pin(async move {
-///         sqlx::query("INSERT INTO payments DEFAULT VALUES").execute(&mut *conn).await?;
+///         sqlite::query("INSERT INTO payments DEFAULT VALUES").execute(&mut *conn).await?;
 ///         finish.apply(conn).await
 ///     })
 /// })

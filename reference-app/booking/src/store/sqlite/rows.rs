@@ -1,9 +1,7 @@
 //! The rows of a booking, read and written whole.
 
 use contract::booking::Ticket;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row, SqliteExecutor};
-use ticketblitz_core::sqlite::SqliteConnection;
+use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp, UserId};
 use ticketblitz_lock::HoldId;
 
@@ -13,17 +11,16 @@ use crate::store::StoreError;
 ticketblitz_core::sqlite_text!(Status);
 ticketblitz_core::sqlite_text!(PaymentMethod);
 
-impl FromRow<'_, SqliteRow> for Booking {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let decode = |source: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(source);
-        let seats: &str = row.try_get("seat_ids")?;
+impl sqlite::FromRow for Booking {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        let seats: String = row.try_get("seat_ids")?;
         let sequence: i64 = row.try_get("sequence")?;
         Ok(Self {
             id: row.try_get("id")?,
             user: row.try_get("user_id")?,
             event: row.try_get("event_id")?,
             hold: row.try_get("hold_id")?,
-            seats: serde_json::from_str(seats).map_err(|e| decode(e.into()))?,
+            seats: serde_json::from_str(&seats).map_err(sqlite::Error::decode)?,
             section: row.try_get("section")?,
             quantity: row.try_get("quantity")?,
             amount: row.try_get("amount")?,
@@ -36,34 +33,34 @@ impl FromRow<'_, SqliteRow> for Booking {
             confirmed_at: row.try_get("confirmed_at")?,
             closed_at: row.try_get("closed_at")?,
             refund_requested: row.try_get("refund_requested")?,
-            sequence: u64::try_from(sequence).map_err(|e| decode(e.into()))?,
+            sequence: u64::try_from(sequence).map_err(sqlite::Error::decode)?,
         })
     }
 }
 
 pub(super) async fn by_id(
-    db: impl SqliteExecutor<'_>,
+    db: impl sqlite::Executor,
     id: BookingId,
-) -> Result<Option<Booking>, sqlx::Error> {
-    sqlx::query_as("SELECT * FROM bookings WHERE id = $1").bind(id).fetch_optional(db).await
+) -> Result<Option<Booking>, sqlite::Error> {
+    sqlite::query_as("SELECT * FROM bookings WHERE id = $1").bind(id).fetch_optional(db).await
 }
 
-pub(super) async fn all(db: impl SqliteExecutor<'_>) -> Result<Vec<Booking>, sqlx::Error> {
-    sqlx::query_as("SELECT * FROM bookings ORDER BY id").fetch_all(db).await
+pub(super) async fn all(db: impl sqlite::Executor) -> Result<Vec<Booking>, sqlite::Error> {
+    sqlite::query_as("SELECT * FROM bookings ORDER BY id").fetch_all(db).await
 }
 
 /// Every ticket's booking and seat, void ones too.
 pub(super) async fn all_tickets(
-    db: impl SqliteExecutor<'_>,
-) -> Result<Vec<(BookingId, Option<SeatId>)>, sqlx::Error> {
-    sqlx::query_as("SELECT booking_id, seat_id FROM tickets ORDER BY id").fetch_all(db).await
+    db: impl sqlite::Executor,
+) -> Result<Vec<(BookingId, Option<SeatId>)>, sqlite::Error> {
+    sqlite::query_as("SELECT booking_id, seat_id FROM tickets ORDER BY id").fetch_all(db).await
 }
 
 pub(super) async fn by_hold(
-    db: impl SqliteExecutor<'_>,
+    db: impl sqlite::Executor,
     hold: HoldId,
-) -> Result<Option<Booking>, sqlx::Error> {
-    sqlx::query_as("SELECT * FROM bookings WHERE hold_id = $1").bind(hold).fetch_optional(db).await
+) -> Result<Option<Booking>, sqlite::Error> {
+    sqlite::query_as("SELECT * FROM bookings WHERE hold_id = $1").bind(hold).fetch_optional(db).await
 }
 
 /// A booking that a saga or a message speaks of.
@@ -72,13 +69,13 @@ pub(super) async fn load(conn: &mut SqliteConnection, id: BookingId) -> Result<B
 }
 
 pub(super) async fn newest(
-    db: impl SqliteExecutor<'_>,
+    db: impl sqlite::Executor,
     user: UserId,
     before: Option<BookingId>,
     limit: u32,
-) -> Result<Vec<Booking>, sqlx::Error> {
+) -> Result<Vec<Booking>, sqlite::Error> {
     // Ids sort by the time they were made, so the id is the cursor and the order at once.
-    sqlx::query_as(
+    sqlite::query_as(
         "SELECT * FROM bookings WHERE user_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
     )
     .bind(user)
@@ -89,12 +86,12 @@ pub(super) async fn newest(
 }
 
 pub(super) async fn live_of_event(
-    db: impl SqliteExecutor<'_>,
+    db: impl sqlite::Executor,
     event: EventId,
     after: Option<BookingId>,
     limit: u32,
-) -> Result<Vec<BookingId>, sqlx::Error> {
-    sqlx::query_scalar(
+) -> Result<Vec<BookingId>, sqlite::Error> {
+    sqlite::query_scalar(
         "SELECT id FROM bookings
          WHERE event_id = $1 AND status IN ('PENDING', 'CONFIRMED') AND ($2 IS NULL OR id > $2)
          ORDER BY id LIMIT $3",
@@ -107,7 +104,7 @@ pub(super) async fn live_of_event(
 }
 
 pub(super) async fn insert(conn: &mut SqliteConnection, booking: &Booking) -> Result<(), StoreError> {
-    sqlx::query(
+    sqlite::query(
         "INSERT INTO bookings (id, user_id, event_id, hold_id, seat_ids, section, quantity, amount, currency,
              payment_method, status, created_at, expires_at, sequence)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
@@ -132,8 +129,8 @@ pub(super) async fn insert(conn: &mut SqliteConnection, booking: &Booking) -> Re
 }
 
 /// Writes what changes in a booking's life.
-pub(super) async fn update(conn: &mut SqliteConnection, booking: &Booking) -> Result<(), sqlx::Error> {
-    sqlx::query(
+pub(super) async fn update(conn: &mut SqliteConnection, booking: &Booking) -> Result<(), sqlite::Error> {
+    sqlite::query(
         "UPDATE bookings SET status = $1, failure_reason = $2, confirmed_at = $3, closed_at = $4,
              refund_requested = $5, sequence = $6 WHERE id = $7",
     )
@@ -153,9 +150,9 @@ pub(super) async fn insert_tickets(
     conn: &mut SqliteConnection,
     booking: BookingId,
     tickets: &[Ticket],
-) -> Result<(), sqlx::Error> {
+) -> Result<(), sqlite::Error> {
     for ticket in tickets {
-        sqlx::query(
+        sqlite::query(
             "INSERT INTO tickets (id, booking_id, seat_id, section, code) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(ticket.ticket_id)
@@ -171,10 +168,10 @@ pub(super) async fn insert_tickets(
 
 /// The tickets in the order in which they were made, that of the seats.
 pub(super) async fn valid_tickets(
-    db: impl SqliteExecutor<'_>,
+    db: impl sqlite::Executor,
     booking: BookingId,
-) -> Result<Vec<Ticket>, sqlx::Error> {
-    let rows = sqlx::query(
+) -> Result<Vec<Ticket>, sqlite::Error> {
+    let rows = sqlite::query(
         "SELECT tickets.id, seat_id, tickets.section, code FROM tickets
          JOIN bookings ON bookings.id = booking_id
          WHERE booking_id = $1 AND status = 'CONFIRMED' ORDER BY tickets.id",
@@ -185,10 +182,10 @@ pub(super) async fn valid_tickets(
     rows.iter()
         .map(|row| {
             Ok(Ticket {
-                ticket_id: row.try_get(0)?,
-                seat_id: row.try_get(1)?,
-                section: row.try_get(2)?,
-                code: row.try_get(3)?,
+                ticket_id: row.try_get("id")?,
+                seat_id: row.try_get("seat_id")?,
+                section: row.try_get("section")?,
+                code: row.try_get("code")?,
             })
         })
         .collect()
@@ -198,8 +195,8 @@ pub(super) async fn mark_cancelled(
     conn: &mut SqliteConnection,
     event: EventId,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<(), sqlite::Error> {
+    sqlite::query(
         "INSERT INTO cancelled_events (event_id, cancelled_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     )
     .bind(event)
@@ -209,8 +206,8 @@ pub(super) async fn mark_cancelled(
     Ok(())
 }
 
-pub(super) async fn is_cancelled(conn: &mut SqliteConnection, event: EventId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM cancelled_events WHERE event_id = $1)")
+pub(super) async fn is_cancelled(conn: &mut SqliteConnection, event: EventId) -> Result<bool, sqlite::Error> {
+    sqlite::query_scalar("SELECT EXISTS (SELECT 1 FROM cancelled_events WHERE event_id = $1)")
         .bind(event)
         .fetch_one(conn)
         .await

@@ -1,9 +1,8 @@
 //! Events as rows.
 
 use contract::event::{BookingMode, Section};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use ticketblitz_core::EventId;
+use ticketblitz_core::sqlite::{self, SqliteConnection};
 
 use super::phase_text;
 use crate::domain::{Phase, Record, Spec, places};
@@ -15,7 +14,7 @@ pub(super) const COLUMNS: &str = "id, organizer, name, venue, starts_at, time_zo
 
 pub(super) async fn insert(conn: &mut SqliteConnection, record: &Record) -> Result<(), Error> {
     let spec = &record.spec;
-    sqlx::query(
+    sqlite::query(
         "INSERT INTO events (id, organizer, name, venue, name_folded, venue_folded, starts_at, time_zone, currency, \
          mode, max_per_customer, sales_start, sales_end, waiting_room, sections, total, taken, phase, version) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
@@ -50,7 +49,7 @@ pub(super) async fn update(
     version: u64,
     spec: &Spec,
 ) -> Result<bool, Error> {
-    let updated = sqlx::query(
+    let updated = sqlite::query(
         "UPDATE events SET name = $3, venue = $4, name_folded = $5, venue_folded = $6, starts_at = $7, \
          time_zone = $8, currency = $9, mode = $10, max_per_customer = $11, sales_start = $12, sales_end = $13, \
          waiting_room = $14, sections = $15, total = $16, version = version + 1 \
@@ -74,23 +73,23 @@ pub(super) async fn update(
     .bind(places(&spec.sections))
     .execute(conn)
     .await?;
-    Ok(updated.rows_affected() == 1)
+    Ok(updated == 1)
 }
 
-pub(super) fn records(rows: &[SqliteRow]) -> Result<Vec<Record>, Error> {
+pub(super) fn records(rows: &[sqlite::Row]) -> Result<Vec<Record>, Error> {
     Ok(rows.iter().map(record).collect::<Result<_, _>>()?)
 }
 
-pub(super) fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
-    let sections: Vec<Section> = serde_json::from_str(row.try_get::<&str, _>("sections")?)
-        .map_err(|error| sqlx::Error::Decode(error.into()))?;
+pub(super) fn record(row: &sqlite::Row) -> Result<Record, sqlite::Error> {
+    let sections: Vec<Section> = serde_json::from_str(&row.try_get::<String>("sections")?)
+        .map_err(|error| sqlite::Error::decode(error))?;
     let spec = Spec {
         name: row.try_get("name")?,
         venue: row.try_get("venue")?,
         starts_at: row.try_get("starts_at")?,
         time_zone: row.try_get("time_zone")?,
         currency: row.try_get("currency")?,
-        mode: mode(row.try_get("mode")?),
+        mode: mode(&row.try_get::<String>("mode")?),
         max_per_customer: row.try_get("max_per_customer")?,
         sales_start: row.try_get("sales_start")?,
         sales_end: row.try_get("sales_end")?,
@@ -103,7 +102,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
         organizer: row.try_get("organizer")?,
         spec,
         taken: row.try_get("taken")?,
-        phase: phase(row.try_get("phase")?),
+        phase: phase(&row.try_get::<String>("phase")?),
         version: u64::try_from(version).unwrap_or_default(),
     })
 }

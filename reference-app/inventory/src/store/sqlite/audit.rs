@@ -1,26 +1,25 @@
 //! All that the inventory knows, for an audit.
 
 use contract::inventory::SeatState;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, FromRow, Row, SqliteConnection};
+use ticketblitz_core::sqlite::{self, SqliteConnection};
 
 use super::rows;
 use crate::audit::{Area, ClaimedSeat, Event, Snapshot};
 
 /// Everything that the connection's transaction sees.
-pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, Error> {
-    let events = sqlx::query_as(
+pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlite::Error> {
+    let events = sqlite::query_as(
         "SELECT id, max_per_customer, sales_end, closed, fence, \
          (SELECT count(*) FROM seats WHERE event = events.id) AS seats FROM events ORDER BY id",
     )
     .fetch_all(&mut *conn)
     .await?;
-    let areas = sqlx::query_as(
+    let areas = sqlite::query_as(
         "SELECT event, name, capacity, taken FROM sections WHERE capacity IS NOT NULL ORDER BY event, position",
     )
     .fetch_all(&mut *conn)
     .await?;
-    let seats = sqlx::query_as(
+    let seats = sqlite::query_as(
         "SELECT event, seat, booking, fence, state, \
          EXISTS (SELECT 1 FROM seats AS s WHERE s.event = c.event AND s.seat = c.seat) AS in_layout \
          FROM claim_seats AS c",
@@ -30,8 +29,8 @@ pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, Er
     Ok(Snapshot { events, areas, seats, claims: rows::all(conn).await? })
 }
 
-impl FromRow<'_, SqliteRow> for Event {
-    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+impl sqlite::FromRow for Event {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             max_per_customer: row.try_get("max_per_customer")?,
@@ -43,8 +42,8 @@ impl FromRow<'_, SqliteRow> for Event {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Area {
-    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+impl sqlite::FromRow for Area {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
         Ok(Self {
             event: row.try_get("event")?,
             name: row.try_get("name")?,
@@ -54,9 +53,9 @@ impl FromRow<'_, SqliteRow> for Area {
     }
 }
 
-impl FromRow<'_, SqliteRow> for ClaimedSeat {
-    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
-        let state = match row.try_get("state")? {
+impl sqlite::FromRow for ClaimedSeat {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        let state = match row.try_get::<String>("state")?.as_str() {
             "PAYING" => SeatState::Paying,
             "SOLD" => SeatState::Sold,
             // The table's own check allows no fourth one.

@@ -1,6 +1,5 @@
 //! What decides: payments, sales and their ends, each within its caller's transaction.
-
-use sqlx::{Row, SqliteConnection};
+use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{BookingId, Currency, EventId, Timestamp, UserId};
 use ticketblitz_lock::Want;
 
@@ -36,7 +35,7 @@ pub(super) async fn begin(conn: &mut SqliteConnection, begin: Begin) -> Result<C
     };
     take(conn, &claim).await?;
     rows::insert(conn, &claim, begin.now).await?;
-    sqlx::query("UPDATE events SET fence = max(fence, $2) WHERE id = $1")
+    sqlite::query("UPDATE events SET fence = max(fence, $2) WHERE id = $1")
         .bind(claim.hold.event)
         .bind(rows::number(claim.fence))
         .execute(conn)
@@ -107,12 +106,12 @@ pub(super) async fn lapse(conn: &mut SqliteConnection, now: Timestamp) -> Result
 }
 
 async fn voided(conn: &mut SqliteConnection, booking: BookingId) -> Result<bool, Error> {
-    let voided = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM voided_bookings WHERE booking = $1)");
+    let voided = sqlite::query_scalar("SELECT EXISTS (SELECT 1 FROM voided_bookings WHERE booking = $1)");
     Ok(voided.bind(booking).fetch_one(conn).await?)
 }
 
 async fn void(conn: &mut SqliteConnection, booking: BookingId, now: Timestamp) -> Result<(), Error> {
-    sqlx::query("INSERT INTO voided_bookings (booking, voided_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+    sqlite::query("INSERT INTO voided_bookings (booking, voided_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(booking)
         .bind(now)
         .execute(conn)
@@ -126,7 +125,7 @@ async fn sale_terms(
     event: EventId,
     now: Timestamp,
 ) -> Result<(Currency, u32), Error> {
-    let row = sqlx::query(
+    let row = sqlite::query(
         "SELECT currency, max_per_customer, \
          closed = 0 AND coalesce(sales_start, $2) <= $2 AND $2 < sales_end AS on_sale \
          FROM events WHERE id = $1",
@@ -136,14 +135,14 @@ async fn sale_terms(
     .fetch_optional(conn)
     .await?;
     let row = row.ok_or(Refusal::NotLive)?;
-    if !row.try_get::<bool, _>("on_sale")? {
+    if !row.try_get::<bool>("on_sale")? {
         return Err(Refusal::SalesClosed.into());
     }
     Ok((row.try_get("currency")?, row.try_get("max_per_customer")?))
 }
 
 async fn closed(conn: &mut SqliteConnection, event: EventId) -> Result<bool, Error> {
-    let closed = sqlx::query_scalar("SELECT closed FROM events WHERE id = $1").bind(event);
+    let closed = sqlite::query_scalar("SELECT closed FROM events WHERE id = $1").bind(event);
     Ok(closed.fetch_one(conn).await?)
 }
 
@@ -153,8 +152,8 @@ async fn taken(
     event: EventId,
     owner: UserId,
     now: Timestamp,
-) -> Result<u32, sqlx::Error> {
-    let taken = sqlx::query_scalar(
+) -> Result<u32, sqlite::Error> {
+    let taken = sqlite::query_scalar(
         "SELECT coalesce(sum(quantity), 0) FROM claims \
          WHERE event = $1 AND owner = $2 AND (state = 'SOLD' OR (state = 'PAYING' AND until > $3))",
     );
@@ -166,7 +165,7 @@ async fn within_limit(conn: &mut SqliteConnection, claim: &Claim, now: Timestamp
     if claim.state == ClaimState::Paying && claim.until > now {
         return Ok(true);
     }
-    let limit = sqlx::query_scalar("SELECT max_per_customer FROM events WHERE id = $1");
+    let limit = sqlite::query_scalar("SELECT max_per_customer FROM events WHERE id = $1");
     let limit: u32 = limit.bind(claim.hold.event).fetch_one(&mut *conn).await?;
     let taken = taken(conn, claim.hold.event, claim.owner, now).await?;
     Ok(taken.saturating_add(claim.want.units()) <= limit)
@@ -185,9 +184,10 @@ async fn check_limit(conn: &mut SqliteConnection, begin: &Begin, limit: u32) -> 
 async fn price(conn: &mut SqliteConnection, event: EventId, want: &Want) -> Result<i64, Error> {
     let priced: Option<i64> = match want {
         Want::Seats(seats) => {
-            let (known, sum): (u32, Option<i64>) = sqlx::query_as(
+            let (known, sum): (u32, Option<i64>) = sqlite::query_as(
+                // CROSS: the few seats that are wanted first, never a scan of the event's.
                 "SELECT count(*), sum(price) FROM json_each($2) \
-                 JOIN seats ON seats.event = $1 AND seats.seat = json_each.value \
+                 CROSS JOIN seats ON seats.event = $1 AND seats.seat = json_each.value \
                  JOIN sections ON sections.event = $1 AND sections.position = seats.section",
             )
             .bind(event)
@@ -197,7 +197,7 @@ async fn price(conn: &mut SqliteConnection, event: EventId, want: &Want) -> Resu
             sum.filter(|_| known == want.units())
         }
         Want::Area { section, quantity } => {
-            let price: Option<i64> = sqlx::query_scalar(
+            let price: Option<i64> = sqlite::query_scalar(
                 "SELECT price FROM sections WHERE event = $1 AND name = $2 AND capacity IS NOT NULL",
             )
             .bind(event)
@@ -214,7 +214,7 @@ async fn price(conn: &mut SqliteConnection, event: EventId, want: &Want) -> Resu
 async fn take(conn: &mut SqliteConnection, claim: &Claim) -> Result<(), Error> {
     let taken = match &claim.want {
         Want::Seats(seats) => {
-            let done = sqlx::query(
+            let done = sqlite::query(
                 "INSERT INTO claim_seats (event, seat, booking, fence, state) \
                  SELECT $1, value, $2, $3, 'PAYING' FROM json_each($4) WHERE true \
                  ON CONFLICT (event, seat) DO UPDATE \
@@ -227,7 +227,7 @@ async fn take(conn: &mut SqliteConnection, claim: &Claim) -> Result<(), Error> {
             .bind(rows::json(seats))
             .execute(conn)
             .await?;
-            done.rows_affected() == u64::from(claim.want.units())
+            done == u64::from(claim.want.units())
         }
         Want::Area { section, quantity } => take_area(conn, claim.hold.event, section, *quantity).await?,
     };
@@ -240,7 +240,7 @@ async fn take_area(
     section: &str,
     quantity: u32,
 ) -> Result<bool, Error> {
-    let done = sqlx::query(
+    let done = sqlite::query(
         "UPDATE sections SET taken = taken + $3 WHERE event = $1 AND name = $2 AND taken + $3 <= capacity",
     )
     .bind(event)
@@ -248,7 +248,7 @@ async fn take_area(
     .bind(quantity)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(done == 1)
 }
 
 /// Makes the places of a claim in payment, or lapsed, sold; changes nothing if somebody has taken one of them.
@@ -263,8 +263,8 @@ async fn settle(conn: &mut SqliteConnection, claim: &Claim) -> Result<bool, Erro
         }
         Want::Seats(seats) => rows::json(seats),
     };
-    let ours: u32 = sqlx::query_scalar(
-        "SELECT count(*) FROM json_each($2) JOIN claim_seats AS c \
+    let ours: u32 = sqlite::query_scalar(
+        "SELECT count(*) FROM json_each($2) CROSS JOIN claim_seats AS c \
          ON c.event = $1 AND c.seat = json_each.value AND c.booking = $3 AND c.state <> 'SOLD'",
     )
     .bind(claim.hold.event)
@@ -290,7 +290,7 @@ async fn free(
         // Only the rows that are its own: a lapsed claim's may be somebody else's by now.
         Want::Seats(seats) => set_seats(conn, claim, &rows::json(seats), "FREE").await?,
         Want::Area { section, quantity } if claim.state != ClaimState::Lapsed => {
-            sqlx::query("UPDATE sections SET taken = taken - $3 WHERE event = $1 AND name = $2")
+            sqlite::query("UPDATE sections SET taken = taken - $3 WHERE event = $1 AND name = $2")
                 .bind(claim.hold.event)
                 .bind(section.as_str())
                 .bind(quantity)
@@ -308,7 +308,7 @@ async fn set_seats(
     seats: &str,
     state: &'static str,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sqlite::query(
         "UPDATE claim_seats SET state = $4 \
          WHERE event = $1 AND seat IN (SELECT value FROM json_each($2)) AND booking = $3",
     )

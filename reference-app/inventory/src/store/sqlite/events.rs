@@ -2,7 +2,7 @@
 
 use contract::event::{BookingMode, Places, Section};
 use contract::inventory::InventoryEvent;
-use sqlx::{Row, SqliteConnection};
+use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{EventId, SeatId, Timestamp};
 use ticketblitz_lock::{Area, EventSnapshot, EventTag, Taken, TakenState};
 
@@ -28,7 +28,7 @@ pub(super) async fn put(
     {
         return Err(Refusal::OnSale.into());
     }
-    sqlx::query(
+    sqlite::query(
         "INSERT INTO events (id, tag, mode, currency, max_per_customer, sales_start, sales_end) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (id) DO UPDATE SET mode = excluded.mode, currency = excluded.currency, \
@@ -51,19 +51,19 @@ pub(super) async fn put(
 }
 
 async fn was_claimed(conn: &mut SqliteConnection, id: EventId) -> Result<bool, Error> {
-    let claimed = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM claims WHERE event = $1)").bind(id);
+    let claimed = sqlite::query_scalar("SELECT EXISTS (SELECT 1 FROM claims WHERE event = $1)").bind(id);
     Ok(claimed.fetch_one(conn).await?)
 }
 
 async fn write_layout(conn: &mut SqliteConnection, id: EventId, sections: &[Section]) -> Result<(), Error> {
-    sqlx::query("DELETE FROM seats WHERE event = $1").bind(id).execute(&mut *conn).await?;
-    sqlx::query("DELETE FROM sections WHERE event = $1").bind(id).execute(&mut *conn).await?;
+    sqlite::query("DELETE FROM seats WHERE event = $1").bind(id).execute(&mut *conn).await?;
+    sqlite::query("DELETE FROM sections WHERE event = $1").bind(id).execute(&mut *conn).await?;
     for (position, section) in (0_i64..).zip(sections) {
         let (capacity, seats) = match &section.places {
             Places::Capacity(capacity) => (Some(*capacity), None),
             Places::Seats(seats) => (None, Some(seats)),
         };
-        sqlx::query(
+        sqlite::query(
             "INSERT INTO sections (event, position, name, price, capacity) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(id)
@@ -74,7 +74,7 @@ async fn write_layout(conn: &mut SqliteConnection, id: EventId, sections: &[Sect
         .execute(&mut *conn)
         .await?;
         if let Some(seats) = seats {
-            sqlx::query(
+            sqlite::query(
                 "INSERT INTO seats (event, seat, section, position) SELECT $1, value, $2, key FROM json_each($3)",
             )
             .bind(id)
@@ -88,7 +88,7 @@ async fn write_layout(conn: &mut SqliteConnection, id: EventId, sections: &[Sect
 }
 
 pub(super) async fn close(conn: &mut SqliteConnection, id: EventId) -> Result<(), Error> {
-    sqlx::query("UPDATE events SET closed = 1 WHERE id = $1").bind(id).execute(conn).await?;
+    sqlite::query("UPDATE events SET closed = 1 WHERE id = $1").bind(id).execute(conn).await?;
     Ok(())
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn read(
     conn: &mut SqliteConnection,
     id: EventId,
 ) -> Result<Option<(InventoryEvent, bool)>, Error> {
-    let row = sqlx::query(
+    let row = sqlite::query(
         "SELECT mode, currency, max_per_customer, sales_start, sales_end, closed FROM events WHERE id = $1",
     )
     .bind(id)
@@ -104,7 +104,7 @@ pub(super) async fn read(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let event = InventoryEvent {
-        booking_mode: mode(row.try_get("mode")?),
+        booking_mode: mode(&row.try_get::<String>("mode")?),
         currency: row.try_get("currency")?,
         max_seats_per_customer: row.try_get("max_per_customer")?,
         sales_start: row.try_get("sales_start")?,
@@ -116,7 +116,7 @@ pub(super) async fn read(
 
 async fn sections(conn: &mut SqliteConnection, id: EventId) -> Result<Vec<Section>, Error> {
     let mut sections: Vec<Section> =
-        sqlx::query("SELECT name, price, capacity FROM sections WHERE event = $1 ORDER BY position")
+        sqlite::query("SELECT name, price, capacity FROM sections WHERE event = $1 ORDER BY position")
             .bind(id)
             .fetch_all(&mut *conn)
             .await?
@@ -126,9 +126,9 @@ async fn sections(conn: &mut SqliteConnection, id: EventId) -> Result<Vec<Sectio
                 let places = capacity.map_or(Places::Seats(Vec::new()), Places::Capacity);
                 Ok(Section { name: row.try_get("name")?, price: row.try_get("price")?, places })
             })
-            .collect::<Result<_, sqlx::Error>>()?;
+            .collect::<Result<_, sqlite::Error>>()?;
     let seats: Vec<(u32, SeatId)> =
-        sqlx::query_as("SELECT section, seat FROM seats WHERE event = $1 ORDER BY section, position")
+        sqlite::query_as("SELECT section, seat FROM seats WHERE event = $1 ORDER BY section, position")
             .bind(id)
             .fetch_all(conn)
             .await?;
@@ -146,12 +146,12 @@ pub(super) async fn snapshot(
     event: EventId,
     now: Timestamp,
 ) -> Result<Option<EventSnapshot>, Error> {
-    let floor: Option<i64> = sqlx::query_scalar("SELECT fence FROM events WHERE id = $1")
+    let floor: Option<i64> = sqlite::query_scalar("SELECT fence FROM events WHERE id = $1")
         .bind(event)
         .fetch_optional(&mut *conn)
         .await?;
     let Some(floor) = floor else { return Ok(None) };
-    let areas: Vec<(String, u32)> = sqlx::query_as(
+    let areas: Vec<(String, u32)> = sqlite::query_as(
         "SELECT name, capacity FROM sections WHERE event = $1 AND capacity IS NOT NULL ORDER BY position",
     )
     .bind(event)

@@ -1,7 +1,5 @@
 //! Claims as rows.
-
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 use ticketblitz_lock::{Fence, HoldId, HoldRef, Want};
 
@@ -12,7 +10,7 @@ const COLUMNS: &str = "booking, hold, event, owner, seats, section, quantity, am
 
 pub(super) async fn claim_on(conn: &mut SqliteConnection, hold: HoldId) -> Result<Option<Claim>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM claims WHERE hold = $1");
-    let row = sqlx::query(AssertSqlSafe(sql)).bind(hold).fetch_optional(conn).await?;
+    let row = sqlite::query(sql).bind(hold).fetch_optional(conn).await?;
     Ok(row.as_ref().map(claim).transpose()?)
 }
 
@@ -21,13 +19,13 @@ pub(super) async fn claim_of(
     booking: BookingId,
 ) -> Result<Option<Claim>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM claims WHERE booking = $1");
-    let row = sqlx::query(AssertSqlSafe(sql)).bind(booking).fetch_optional(conn).await?;
+    let row = sqlite::query(sql).bind(booking).fetch_optional(conn).await?;
     Ok(row.as_ref().map(claim).transpose()?)
 }
 
-pub(super) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Claim>, sqlx::Error> {
+pub(super) async fn all(conn: &mut SqliteConnection) -> Result<Vec<Claim>, sqlite::Error> {
     let sql = format!("SELECT {COLUMNS} FROM claims ORDER BY booking");
-    sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await?.iter().map(claim).collect()
+    sqlite::query(sql).fetch_all(conn).await?.iter().map(claim).collect()
 }
 
 /// Payments that lapsed by `now`, oldest first: of all events, in bounded batches.
@@ -39,7 +37,7 @@ pub(super) async fn lapsed(
     let sql = format!(
         "SELECT {COLUMNS} FROM claims WHERE state = 'PAYING' AND until <= $1 ORDER BY until LIMIT $2"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(now).bind(most).fetch_all(conn).await?;
+    let rows = sqlite::query(sql).bind(now).bind(most).fetch_all(conn).await?;
     Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
 }
 
@@ -53,7 +51,7 @@ pub(super) async fn counting(
         "SELECT {COLUMNS} FROM claims WHERE event = $1 \
          AND (state = 'SOLD' OR (state = 'PAYING' AND until > $2))"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(event).bind(now).fetch_all(conn).await?;
+    let rows = sqlite::query(sql).bind(event).bind(now).fetch_all(conn).await?;
     Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
 }
 
@@ -62,7 +60,7 @@ pub(super) async fn insert(conn: &mut SqliteConnection, claim: &Claim, now: Time
         Want::Seats(seats) => (Some(json(seats)), None),
         Want::Area { section, .. } => (None, Some(section.as_str())),
     };
-    sqlx::query(
+    sqlite::query(
         "INSERT INTO claims (booking, hold, event, owner, seats, section, quantity, amount, currency, fence, \
          state, deadline, until, created_at, changed_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)",
@@ -92,7 +90,7 @@ pub(super) async fn set_state(
     state: ClaimState,
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query("UPDATE claims SET state = $2, changed_at = $3 WHERE booking = $1")
+    sqlite::query("UPDATE claims SET state = $2, changed_at = $3 WHERE booking = $1")
         .bind(claim.booking)
         .bind(state.as_str())
         .bind(now)
@@ -116,14 +114,14 @@ pub(super) fn fence(number: i64) -> Fence {
     Fence::new(u64::try_from(number).unwrap_or_default())
 }
 
-fn claim(row: &SqliteRow) -> Result<Claim, sqlx::Error> {
-    let want = match row.try_get::<Option<&str>, _>("seats")? {
-        Some(seats) => Want::Seats(serde_json::from_str(seats).map_err(|e| sqlx::Error::Decode(e.into()))?),
+fn claim(row: &sqlite::Row) -> Result<Claim, sqlite::Error> {
+    let want = match row.try_get::<Option<String>>("seats")? {
+        Some(seats) => Want::Seats(serde_json::from_str(&seats).map_err(|e| sqlite::Error::decode(e))?),
         None => Want::Area { section: row.try_get("section")?, quantity: row.try_get("quantity")? },
     };
-    let state = row.try_get::<&str, _>("state")?;
+    let state = &row.try_get::<String>("state")?;
     let state = ClaimState::parse(state)
-        .ok_or_else(|| sqlx::Error::Decode(format!("{state} is no state of a claim").into()))?;
+        .ok_or_else(|| sqlite::Error::decode(format!("{state} is no state of a claim")))?;
     Ok(Claim {
         booking: row.try_get("booking")?,
         hold: HoldRef { event: row.try_get("event")?, hold: row.try_get("hold")? },

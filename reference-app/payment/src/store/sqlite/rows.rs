@@ -1,17 +1,15 @@
 //! The rows of a payment, read and written whole.
 
 use contract::PaymentId;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, FromRow, Row, SqliteExecutor};
-use ticketblitz_core::sqlite::SqliteConnection;
+use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{BookingId, Timestamp, UserId};
 
 use crate::domain::{Payment, Status};
 
 ticketblitz_core::sqlite_text!(Status);
 
-impl FromRow<'_, SqliteRow> for Payment {
-    fn from_row(row: &SqliteRow) -> Result<Self, Error> {
+impl sqlite::FromRow for Payment {
+    fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             booking: row.try_get("booking_id")?,
@@ -32,36 +30,39 @@ impl FromRow<'_, SqliteRow> for Payment {
     }
 }
 
-pub(super) async fn by_id(db: impl SqliteExecutor<'_>, id: PaymentId) -> Result<Option<Payment>, Error> {
-    sqlx::query_as("SELECT * FROM payments WHERE id = $1").bind(id).fetch_optional(db).await
+pub(super) async fn by_id(
+    db: impl sqlite::Executor,
+    id: PaymentId,
+) -> Result<Option<Payment>, sqlite::Error> {
+    sqlite::query_as("SELECT * FROM payments WHERE id = $1").bind(id).fetch_optional(db).await
 }
 
-pub(super) async fn all(db: impl SqliteExecutor<'_>) -> Result<Vec<Payment>, Error> {
-    sqlx::query_as("SELECT * FROM payments ORDER BY id").fetch_all(db).await
+pub(super) async fn all(db: impl sqlite::Executor) -> Result<Vec<Payment>, sqlite::Error> {
+    sqlite::query_as("SELECT * FROM payments ORDER BY id").fetch_all(db).await
 }
 
 pub(super) async fn by_booking(
-    db: impl SqliteExecutor<'_>,
+    db: impl sqlite::Executor,
     booking: BookingId,
-) -> Result<Option<Payment>, Error> {
-    sqlx::query_as("SELECT * FROM payments WHERE booking_id = $1").bind(booking).fetch_optional(db).await
+) -> Result<Option<Payment>, sqlite::Error> {
+    sqlite::query_as("SELECT * FROM payments WHERE booking_id = $1").bind(booking).fetch_optional(db).await
 }
 
 pub(super) async fn newest(
-    db: impl SqliteExecutor<'_>,
+    db: impl sqlite::Executor,
     user: UserId,
     before: Option<PaymentId>,
     limit: u32,
-) -> Result<Vec<Payment>, Error> {
+) -> Result<Vec<Payment>, sqlite::Error> {
     // Ids sort by the time they were made, so the id is the cursor and the order at once.
     let query =
         "SELECT * FROM payments WHERE user_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
-    let query = sqlx::query_as(query).bind(user).bind(before).bind(limit);
+    let query = sqlite::query_as(query).bind(user).bind(before).bind(limit);
     query.fetch_all(db).await
 }
 
-pub(super) async fn insert(conn: &mut SqliteConnection, payment: &Payment) -> Result<(), Error> {
-    sqlx::query(
+pub(super) async fn insert(conn: &mut SqliteConnection, payment: &Payment) -> Result<(), sqlite::Error> {
+    sqlite::query(
         "INSERT INTO payments (id, booking_id, user_id, event_id, amount, currency, method, deadline, status,
              voided, failure_reason, created_at, sequence)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -85,8 +86,8 @@ pub(super) async fn insert(conn: &mut SqliteConnection, payment: &Payment) -> Re
 }
 
 /// Writes what changes in a payment's life. The time a charge was sent is not among it: see [`mark_sent`].
-pub(super) async fn update(conn: &mut SqliteConnection, payment: &Payment) -> Result<(), Error> {
-    sqlx::query(
+pub(super) async fn update(conn: &mut SqliteConnection, payment: &Payment) -> Result<(), sqlite::Error> {
+    sqlite::query(
         "UPDATE payments SET status = $1, provider_charge_id = $2, voided = $3, failure_reason = $4,
              sequence = $5 WHERE id = $6",
     )
@@ -105,13 +106,16 @@ pub(super) async fn mark_sent(
     conn: &mut SqliteConnection,
     id: PaymentId,
     now: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query("UPDATE payments SET sent_at = $1 WHERE id = $2").bind(now).bind(id).execute(conn).await?;
+) -> Result<(), sqlite::Error> {
+    sqlite::query("UPDATE payments SET sent_at = $1 WHERE id = $2").bind(now).bind(id).execute(conn).await?;
     Ok(())
 }
 
-pub(super) async fn is_voided(conn: &mut SqliteConnection, booking: BookingId) -> Result<bool, Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM voided_bookings WHERE booking_id = $1)")
+pub(super) async fn is_voided(
+    conn: &mut SqliteConnection,
+    booking: BookingId,
+) -> Result<bool, sqlite::Error> {
+    sqlite::query_scalar("SELECT EXISTS (SELECT 1 FROM voided_bookings WHERE booking_id = $1)")
         .bind(booking)
         .fetch_one(conn)
         .await
@@ -121,11 +125,13 @@ pub(super) async fn mark_voided(
     conn: &mut SqliteConnection,
     booking: BookingId,
     now: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query("INSERT INTO voided_bookings (booking_id, voided_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(booking)
-        .bind(now)
-        .execute(conn)
-        .await?;
+) -> Result<(), sqlite::Error> {
+    sqlite::query(
+        "INSERT INTO voided_bookings (booking_id, voided_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    )
+    .bind(booking)
+    .bind(now)
+    .execute(conn)
+    .await?;
     Ok(())
 }

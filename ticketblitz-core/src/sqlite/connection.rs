@@ -1,0 +1,166 @@
+//! Connections: one that writes, some that read, and what statements run on.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Error;
+
+/// How long a statement waits for another process's write (`users create` beside a running server).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements that a connection keeps prepared: more than any one service has.
+const PREPARED: usize = 256;
+/// Readers that are kept open when nobody reads.
+const IDLE: usize = 8;
+
+/// A connection, or the transaction that it is in.
+///
+/// Statements run on the thread that polls them.
+#[derive(Debug)]
+pub struct SqliteConnection {
+    raw: Connection,
+}
+
+impl SqliteConnection {
+    pub(super) fn writer(path: &Path) -> Result<Self, Error> {
+        let raw = Connection::open(path)?;
+        raw.busy_timeout(BUSY_TIMEOUT)?;
+        raw.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        raw.set_prepared_statement_cache_capacity(PREPARED);
+        Ok(Self { raw })
+    }
+
+    /// Opens a file to read it, beside whoever owns it: nothing is made or written.
+    ///
+    /// # Errors
+    /// The file is not there or cannot be read.
+    pub fn read_only(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let raw = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        raw.busy_timeout(BUSY_TIMEOUT)?;
+        raw.set_prepared_statement_cache_capacity(PREPARED);
+        Ok(Self { raw })
+    }
+
+    /// One statement of the writer's own, which stays prepared.
+    pub(super) fn run(&mut self, sql: &str, context: &'static str) -> Result<(), Error> {
+        let run = self.raw.prepare_cached(sql).and_then(|mut statement| statement.raw_execute());
+        run.map(drop).map_err(|error| Error::new(context, error))
+    }
+
+    /// Runs statements that bind nothing and answer nothing, one after another.
+    ///
+    /// # Errors
+    /// The database refused one; those before it have run.
+    pub fn execute_batch(&mut self, sql: &str) -> Result<(), Error> {
+        Ok(self.raw.execute_batch(sql)?)
+    }
+}
+
+/// Sealed: what a statement does with a connection is this crate's own.
+mod sealed {
+    pub trait Executor: Send {
+        fn with<T>(
+            self,
+            work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+        ) -> Result<T, super::Error>;
+    }
+}
+
+/// What a statement can run on: a connection, or [`Readers`].
+pub trait Executor: sealed::Executor {}
+
+impl<E: sealed::Executor> Executor for E {}
+
+impl sealed::Executor for &mut SqliteConnection {
+    fn with<T>(self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        Ok(work(&self.raw)?)
+    }
+}
+
+impl sealed::Executor for &Readers {
+    fn with<T>(self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        sealed::Executor::with(&mut *self.acquire()?, work)
+    }
+}
+
+/// Connections for reading. Each sees every commit that was answered before its statement began.
+#[derive(Debug, Clone)]
+pub struct Readers {
+    path: Arc<Path>,
+    idle: Arc<Mutex<Vec<SqliteConnection>>>,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let readers = Self { path: path.into(), idle: Arc::default() };
+        drop(readers.acquire()?);
+        Ok(readers)
+    }
+
+    /// A connection of one's own, which comes back when it is dropped. Nobody waits for one: another is opened.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn acquire(&self) -> Result<Reader, Error> {
+        let idle = self.idle().pop();
+        let connection = idle.map_or_else(|| SqliteConnection::read_only(&self.path), Ok)?;
+        Ok(Reader { connection: Some(connection), home: self.clone() })
+    }
+
+    /// As [`acquire`](Self::acquire); what is read on it until it is dropped is of one moment.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
+    pub fn begin(&self) -> Result<Reader, Error> {
+        let mut reader = self.acquire()?;
+        reader.execute_batch("BEGIN")?;
+        Ok(reader)
+    }
+
+    pub(super) fn close(&self) {
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<SqliteConnection>> {
+        // Every state of it is a good one.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection of [`Readers`].
+#[derive(Debug)]
+pub struct Reader {
+    /// None once it is being dropped.
+    connection: Option<SqliteConnection>,
+    home: Readers,
+}
+
+impl Deref for Reader {
+    type Target = SqliteConnection;
+    fn deref(&self) -> &SqliteConnection {
+        self.connection.as_ref().expect("it is not being dropped")
+    }
+}
+
+impl DerefMut for Reader {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.connection.as_mut().expect("it is not being dropped")
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let at_rest = connection.raw.is_autocommit() || connection.raw.execute_batch("ROLLBACK").is_ok();
+        let mut idle = self.home.idle();
+        if at_rest && idle.len() < IDLE {
+            idle.push(connection);
+        }
+    }
+}
