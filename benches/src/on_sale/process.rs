@@ -1,0 +1,128 @@
+//! The processes that are measured: started here, killed when dropped.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::wire::{Connection, request};
+
+pub(super) const GATEWAY: u16 = 8080;
+pub(super) const INVENTORY: u16 = 8083;
+/// Every role of a server.
+const PORTS: [u16; 8] = [GATEWAY, 8081, 8082, INVENTORY, 8084, 8085, 8086, 8089];
+/// Below the ports that systems give to clients.
+const OFFSETS: std::ops::Range<u16> = 2_000..24_000;
+/// A start that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// A running `ticketblitz serve` on a data directory of its own.
+#[derive(Debug)]
+pub(super) struct System {
+    child: Child,
+    offset: u16,
+    pub(super) dir: TempDir,
+    /// From the start of the process until the last role said that it is up.
+    pub(super) started: Duration,
+}
+
+impl System {
+    pub(super) async fn start(server: &Path) -> Result<Self, String> {
+        let dir = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+        let offset = free_offset().ok_or("no port offset at which all ports are free")?;
+        let began = Instant::now();
+        let child = Command::new(server)
+            .env_clear()
+            .args(["serve", "--port-offset", &offset.to_string(), "--data-dir"])
+            .arg(dir.path())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("{} does not start: {error}", server.display()))?;
+        let mut system = Self { child, offset, dir, started: Duration::ZERO };
+        for port in PORTS {
+            system.until_up(port, began).await?;
+        }
+        system.started = began.elapsed();
+        Ok(system)
+    }
+
+    pub(super) fn address(&self, port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port + self.offset).into()
+    }
+
+    pub(super) fn resident(&self) -> Result<f64, String> {
+        resident(&self.child)
+    }
+
+    async fn until_up(&mut self, port: u16, began: Instant) -> Result<(), String> {
+        let health = request("GET /actuator/health", None, None, "");
+        while began.elapsed() < PATIENCE {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("the server ended by itself ({status})"));
+            }
+            if let Ok(mut connection) = Connection::open(self.address(port)).await
+                && connection.exchange(&health).await.is_ok_and(|answer| answer.status == 200)
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await; // between two looks
+        }
+        Err(format!("port {} was not up after {} s", port + self.offset, PATIENCE.as_secs()))
+    }
+}
+
+/// This binary as a server that says hello.
+#[derive(Debug)]
+pub(super) struct Hello {
+    child: Child,
+    pub(super) address: SocketAddr,
+    /// From the start of the process until its first answer.
+    pub(super) started: Duration,
+}
+
+impl Hello {
+    pub(super) async fn start() -> Result<Self, String> {
+        let this = std::env::current_exe().map_err(|error| error.to_string())?;
+        let began = Instant::now();
+        let mut child = Command::new(this)
+            .arg("hello")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("the hello server does not start: {error}"))?;
+        let output = child.stdout.take().ok_or("the hello server has no output")?;
+        let line = BufReader::new(output).lines().next_line().await;
+        let line = line.map_err(|error| error.to_string())?.unwrap_or_default();
+        let address = line.parse().map_err(|_| format!("the hello server says {line:?}, no address"))?;
+        Connection::open(address).await?.exchange(&request("GET /", None, None, "")).await?;
+        Ok(Self { child, address, started: began.elapsed() })
+    }
+
+    pub(super) fn resident(&self) -> Result<f64, String> {
+        resident(&self.child)
+    }
+}
+
+/// Memory in RAM, in megabytes of 10^6 bytes.
+fn resident(child: &Child) -> Result<f64, String> {
+    let id = child.id().ok_or("the process has ended")?;
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))
+        .map_err(|error| format!("resident memory is read from /proc: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    kibibytes.map(|kibibytes| kibibytes * 1_024.0 / 1e6).ok_or_else(|| "/proc tells no VmRSS".to_owned())
+}
+
+fn free_offset() -> Option<u16> {
+    let start = u16::try_from(std::process::id() % 1_000).ok()? * 20;
+    let offsets = OFFSETS
+        .map(|offset| OFFSETS.start + (offset - OFFSETS.start + start) % (OFFSETS.end - OFFSETS.start));
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    offsets.step_by(20).find(|offset| PORTS.iter().all(|port| free(port + offset)))
+}
