@@ -181,7 +181,9 @@ impl Parts {
     }
 
     fn gateway(&mut self, router: Router) {
-        let openapi = self.openapi.clone();
+        let mut openapi = self.openapi.clone();
+        // What is among the services is not to be had here.
+        openapi.paths.paths.retain(|path, _| !path.starts_with("/internal/"));
         self.serve(Role::Gateway.name(), router, openapi, Health::new(), false);
     }
 

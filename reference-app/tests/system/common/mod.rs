@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod provider;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
