@@ -177,7 +177,9 @@ impl Parts {
         if service.name != Role::Psp.name() {
             self.openapi.merge(service.openapi.clone());
         }
-        self.serve(service.name, service.router, service.openapi, service.health, true)
+        // A stranger has no inside, and knows nobody who could be refused there.
+        let internal = service.name != Role::Psp.name();
+        self.serve(service.name, service.router, service.openapi, service.health, internal)
     }
 
     fn gateway(&mut self, router: Router) {

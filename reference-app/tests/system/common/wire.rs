@@ -55,6 +55,12 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// The kind of problem that it is; empty if it is none.
+    pub fn kind(&self) -> String {
+        let problem = self.json();
+        problem["type"].as_str().and_then(|kind| kind.rsplit(':').next()).unwrap_or_default().to_owned()
+    }
+
     /// Whether the server said that this is the connection's last answer.
     pub fn is_last(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))

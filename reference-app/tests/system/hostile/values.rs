@@ -139,8 +139,8 @@ fn object(fields: &[(String, String)]) -> String {
 pub fn requests(endpoint: &Endpoint, known: &Known) -> impl Strategy<Value = Request> + use<> {
     let right = right(endpoint, known);
     (
-        mostly(12, right.method.clone(), methods()),
-        mostly(3, right.target.clone(), targets(&right.target)),
+        mostly(15, right.method.clone(), methods()),
+        mostly(4, right.target.clone(), targets(&right.target)),
         headers(&right, known),
         bodies(endpoint, known, &right.body),
         any::<bool>(),
@@ -300,18 +300,11 @@ fn queries(right: String) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The right headers with some taken away, changed, doubled, and others beside them.
+/// The right headers, each of them sometimes changed, doubled or missing, and others beside them.
 fn headers(right: &Request, known: &Known) -> impl Strategy<Value = Vec<(String, Vec<u8>)>> + use<> {
-    let right = right.headers.clone();
-    let values = header_values(known);
-    let names = vec![
-        "Authorization",
-        "Authorization",
-        "Idempotency-Key",
-        "Idempotency-Key",
+    let others = vec![
         "Prefer",
-        "Content-Type",
-        "Content-Type",
+        "Prefer",
         "X-Admission",
         "traceparent",
         "tracestate",
@@ -325,44 +318,65 @@ fn headers(right: &Request, known: &Known) -> impl Strategy<Value = Vec<(String,
         "Upgrade",
         "TE",
         "Cookie",
-        "Host",
         "X-Forwarded-For",
         "X-HTTP-Method-Override",
-        "Content-Length-X",
         "Origin",
         "Trailer",
+        "Authorization",
+        "Idempotency-Key",
+        "Content-Type",
     ];
-    let change = (select(names), values, 0..4u8);
-    mostly(2, Vec::new(), proptest::collection::vec(change, 1..4)).prop_map(move |changes| {
-        let mut headers = right.clone();
-        for (name, value, how) in changes {
-            // Replaced, taken away, or one more of the same name.
-            if how != 0 {
-                headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-            }
-            if how != 1 {
-                headers.push((name.to_owned(), value));
-            }
-        }
-        headers
+    let parts: Vec<BoxedStrategy<Vec<(String, Vec<u8>)>>> = right
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            let name = name.clone();
+            let wrong = match &*name {
+                "Authorization" => tokens(known).boxed(),
+                "Content-Type" => select(CONTENT_TYPES.to_vec()).prop_map(|value| value.as_bytes().to_vec()).boxed(),
+                _ => header_values().boxed(),
+            };
+            let right = (name.clone(), value.clone());
+            let wrong = wrong.prop_map(move |value| vec![(name.clone(), value)]);
+            let usual = if right.0 == "Host" { 150 } else { 20 };
+            prop_oneof![usual => Just(vec![right.clone()]), 2 => wrong, 1 => Just(vec![right.clone(), right]), 1 => Just(vec![])]
+                .boxed()
+        })
+        .collect();
+    let others = proptest::collection::vec((select(others), header_values()), 1..4);
+    (parts, mostly(3, Vec::new(), others)).prop_map(|(parts, others)| {
+        let others = others.into_iter().map(|(name, value)| (name.to_owned(), value));
+        parts.into_iter().flatten().chain(others).collect()
     })
 }
 
-fn header_values(known: &Known) -> impl Strategy<Value = Vec<u8>> + use<> {
+const CONTENT_TYPES: [&str; 10] = [
+    "",
+    "application/json; charset=utf-16",
+    "application/problem+json",
+    "text/plain",
+    "application/",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "APPLICATION/JSON ;;;",
+    "application/json, text/plain",
+    "json",
+];
+
+/// Of somebody else, of nobody, and what is no token.
+fn tokens(known: &Known) -> impl Strategy<Value = Vec<u8>> + use<> {
     let good = known.user.token.clone().expect("a token");
-    let mut tokens: Vec<String> = known.bad_tokens.iter().map(|token| format!("Bearer {token}")).collect();
-    tokens.push(format!("Bearer {}", known.staff.token.clone().expect("a token")));
-    tokens.extend([
-        format!("bearer   {good}"),
-        format!("Basic {good}"),
-        format!("Bearer {good} {good}"),
-        good,
-    ]);
-    tokens.extend(
-        ["Bearer", "Bearer ", "Bearer x.y.z", "Bearer ..", "Bearer eyJhbGciOiJFZERTQSJ9.e30."]
-            .map(str::to_owned),
-    );
-    let others: Vec<&[u8]> = vec![
+    let staff = known.staff.token.clone().expect("a token");
+    let mut all: Vec<String> = known.bad_tokens.iter().map(|token| format!("Bearer {token}")).collect();
+    all.extend([format!("bearer   {good}"), format!("Bearer {staff}"), format!("Bearer {good}")]);
+    all.extend([format!("Basic {good}"), format!("Bearer {good} {good}"), good]);
+    let none = ["", "Bearer", "Bearer ", "Bearer x.y.z", "Bearer ..", "Bearer eyJhbGciOiJFZERTQSJ9.e30."];
+    all.extend(none.map(str::to_owned));
+    prop_oneof![6 => select(all).prop_map(String::into_bytes), 1 => header_values()]
+}
+
+fn header_values() -> impl Strategy<Value = Vec<u8>> {
+    let odd: Vec<&[u8]> = vec![
         b"",
         b" ",
         b"\"",
@@ -382,13 +396,8 @@ fn header_values(known: &Known) -> impl Strategy<Value = Vec<u8>> + use<> {
         b"respond-async, wait=0; a=\"b,c",
         b"wait",
         b"application/json",
-        b"application/json; charset=utf-16",
-        b"application/problem+json",
         b"text/plain",
-        b"application/",
-        b"multipart/form-data; boundary=x",
-        b"APPLICATION/JSON ;;;",
-        b"application/json, text/plain",
+        b"a used key",
         b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         b"00-00000000000000000000000000000000-0000000000000000-00",
         b"ff-garbage",
@@ -409,21 +418,69 @@ fn header_values(known: &Known) -> impl Strategy<Value = Vec<u8>> + use<> {
         b"127.0.0.1, ::1",
     ];
     prop_oneof![
-        4 => select(tokens).prop_map(String::into_bytes),
-        10 => select(others).prop_map(<[u8]>::to_vec),
+        10 => select(odd).prop_map(<[u8]>::to_vec),
         1 => select(vec![254usize, 255, 256, 5_000, 30_000]).prop_map(|length| b"k".repeat(length)),
         1 => proptest::collection::vec(any::<u8>(), 0..60).prop_map(without_breaks),
     ]
 }
 
-/// JSON texts that are hard to read, store or compare.
-fn json_values() -> impl Strategy<Value = String> {
-    let texts: Vec<String> = [
-        "null",
-        "true",
+/// Texts that are hard to read, store or compare, as JSON.
+fn texts(known: &Known) -> impl Strategy<Value = String> + use<> {
+    let mut texts: Vec<String> = [
+        "\"\"",
+        "\" \"",
+        "\"\\u0000\"",
+        "\"a\\u0000b\"",
+        "\"\\ud800\"",
+        "\"\\udc00\\ud800\"",
+        "\"\\ud83d\\ude00\"",
+        "\"é\"",
+        "\"e\\u0301\"",
+        "\"\\u202e\\ufeff\"",
+        "\"A1\"",
+        "\"a1\"",
+        "\"1\"",
+        "\"'; DROP TABLE events; --\"",
+        "\"%s%n\"",
+        "\"<script>\"",
+        "\"\\r\\nX: y\"",
+        "\"9999-12-31T23:59:60Z\"",
+        "\"-009999-01-01T00:00:00Z\"",
+        "\"2031-02-30T00:00:00Z\"",
+        "\"2031-05-01T10:00:00+99:99\"",
+        "\"2031-05-01T10:00:00.123456789123Z\"",
+        "\"2031-05-01T10:00:00Z[Europe/Paris]\"",
+        "\"2001-01-01T00:00:00Z\"",
+        "\"2031-04-01T00:00:00Z\"",
+        "\"../../etc/localtime\"",
+        "\"Etc/Unknown\"",
+        "\"VISUAL\"",
+        "\"TATKAL\"",
+        "\"GENERAL\"",
+        "\"pm_declined\"",
+        "\"a@b\"",
+        "\"a@b.c\\u0000\"",
+        "\"JPY\"",
+        "\"018f0000-0000-7000-8000-000000000000\"",
+        "\"00000000-0000-0000-0000-000000000000\"",
+        "\"@@NEW@@@example.com\"",
+    ]
+    .map(str::to_owned)
+    .into();
+    texts.push(known.user.session["email"].to_string());
+    prop_oneof![
+        10 => select(texts),
+        1 => select(vec![100usize, 200, 201, 5_000, 60_000]).prop_map(|length| json!("a".repeat(length)).to_string()),
+        1 => any::<String>().prop_map(|text| json!(text).to_string()),
+    ]
+}
+
+fn numbers() -> impl Strategy<Value = String> {
+    let numbers: Vec<String> = [
         "0",
         "-0",
         "-1",
+        "1",
         "1.5",
         "1e0",
         "9223372036854775807",
@@ -440,67 +497,54 @@ fn json_values() -> impl Strategy<Value = String> {
         "-1e400",
         "1E-400",
         "0.1",
-        "\"\"",
-        "\" \"",
-        "\"\\u0000\"",
-        "\"a\\u0000b\"",
-        "\"\\ud800\"",
-        "\"\\udc00\\ud800\"",
-        "\"\\ud83d\\ude00\"",
-        "\"é\"",
-        "\"e\\u0301\"",
-        "\"\\u202e\\ufeff\"",
-        "\"A1\"",
-        "\"a1\"",
-        "\"A01\"",
-        "\"ZZZZ99999\"",
-        "\"1\"",
-        "\"'; DROP TABLE events; --\"",
-        "\"%s%n\"",
-        "\"<script>\"",
-        "\"\\r\\nX: y\"",
-        "[]",
-        "[null]",
-        "[[]]",
-        "{}",
-        "{\"a\":{}}",
-        "[\"A1\",\"A1\"]",
-        "[\"B1\",1]",
-        "[{\"name\":\"x\",\"price\":-1,\"seats\":[\"A1\",\"A1\",\"a\"]},{\"name\":\"x\",\"price\":1e400}]",
-        "[{\"name\":\"x\",\"price\":9223372036854775807,\"seats\":[\"A1\",\"A2\"]}]",
-        "[{},{},{}]",
-        "[{\"name\":\"x\",\"price\":1,\"capacity\":0},{\"name\":\"x\",\"price\":1,\"seats\":[]}]",
-        "\"9999-12-31T23:59:60Z\"",
-        "\"-009999-01-01T00:00:00Z\"",
-        "\"2031-02-30T00:00:00Z\"",
-        "\"2031-05-01T10:00:00+99:99\"",
-        "\"2031-05-01T10:00:00.123456789123Z\"",
-        "\"2031-05-01T10:00:00Z[Europe/Paris]\"",
-        "\"../../etc/localtime\"",
-        "\"Etc/Unknown\"",
-        "\"VISUAL\"",
-        "\"TATKAL\"",
-        "\"pm_declined\"",
-        "\"a@b\"",
-        "\"a@b.c\\u0000\"",
-        "\"018f0000-0000-7000-8000-000000000000\"",
-        "\"00000000-0000-0000-0000-000000000000\"",
+        "100000",
+        "100001",
     ]
     .map(str::to_owned)
     .into();
     prop_oneof![
-        16 => select(texts),
-        1 => select(vec![100usize, 200, 129, 5_000, 60_000]).prop_map(|length| json!("a".repeat(length)).to_string()),
-        1 => select(vec![127usize, 128, 129, 20_000]).prop_map(|d| format!("{}{}", "[".repeat(d), "]".repeat(d))),
-        1 => select(vec![10_001usize, 30_000, 100_000]).prop_map(|count| format!("[{}0]", "0,".repeat(count - 1))),
-        1 => Just(format!("[{}\"B1\"]", "\"B1\",".repeat(12_000))),
-        1 => any::<String>().prop_map(|text| json!(text).to_string()),
+        6 => select(numbers),
         1 => any::<i64>().prop_map(|number| number.to_string()),
         1 => any::<f64>().prop_filter("JSON has no such number", |n| n.is_finite()).prop_map(|n| n.to_string()),
     ]
 }
 
-/// What becomes of a field: its name by its position, and how.
+fn lists() -> impl Strategy<Value = String> {
+    let lists: Vec<String> = [
+        "[]", "[null]", "[[]]", "[\"A1\"]", "[\"A2\",\"A3\"]", "[\"A1\",\"A1\"]", "[\"a1\",\"A01\",\"ZZZZ99999\",\"\"]", "[\"B1\",1]",
+        "[{\"name\":\"x\",\"price\":-1,\"seats\":[\"A1\",\"A1\",\"a\"]},{\"name\":\"x\",\"price\":1e400}]",
+        "[{\"name\":\"x\",\"price\":-1,\"seats\":[\"A1\",\"A1\",\"a\"]},{\"name\":\"x\",\"price\":1,\"seats\":[\"A1\"]}]",
+        "[{\"name\":\"x\",\"price\":9223372036854775807,\"seats\":[\"A1\",\"A2\"]}]", "[{},{},{}]",
+        "[{\"name\":\"x\",\"price\":1,\"capacity\":0},{\"name\":\"x\",\"price\":1,\"seats\":[]}]",
+        "[{\"name\":\"x\",\"price\":1,\"capacity\":5,\"seats\":[\"A1\"]}]", "[{\"name\":\"x\",\"price\":0,\"seats\":[\"A1\",\"A3\"]}]",
+    ]
+    .map(str::to_owned)
+    .into();
+    prop_oneof![
+        8 => select(lists),
+        1 => select(vec![127usize, 128, 129, 20_000]).prop_map(|d| format!("{}{}", "[".repeat(d), "]".repeat(d))),
+        1 => select(vec![10_001usize, 30_000, 100_000]).prop_map(|count| format!("[{}0]", "0,".repeat(count - 1))),
+        1 => Just(format!("[{}\"B1\"]", "\"B1\",".repeat(12_000))),
+    ]
+}
+
+/// A value for a field of this schema: mostly of its type.
+fn values(schema: &Value, known: &Known) -> BoxedStrategy<String> {
+    let any = prop_oneof![
+        texts(known),
+        numbers(),
+        lists(),
+        select(vec!["null", "true", "false", "{}", "{\"a\":{}}"]).prop_map(str::to_owned),
+    ];
+    match schema["type"].as_str().or_else(|| schema["type"][0].as_str()) {
+        Some("integer" | "number") => prop_oneof![3 => numbers(), 1 => any].boxed(),
+        Some("string") => prop_oneof![3 => texts(known), 1 => any].boxed(),
+        Some("array") => prop_oneof![3 => lists(), 1 => any].boxed(),
+        _ => any.boxed(),
+    }
+}
+
+/// What becomes of a field.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Replaced,
@@ -511,17 +555,18 @@ enum Change {
 
 fn bodies(endpoint: &Endpoint, known: &Known, right: &[u8]) -> impl Strategy<Value = Vec<u8>> + use<> {
     let fields = fields(endpoint, known);
-    let names: Vec<String> =
-        endpoint.body.iter().flatten().map(|(name, _)| name.clone()).chain(["a".to_owned()]).collect();
+    let nobodys = ("a".to_owned(), Value::Null);
+    let of_field = endpoint.body.iter().flatten().chain([&nobodys]);
+    let change: Vec<_> =
+        of_field.map(|(name, schema)| (Just(name.clone()), values(schema, known)).boxed()).collect();
     let how =
         select(vec![Change::Replaced, Change::Replaced, Change::Removed, Change::Doubled, Change::Added]);
-    let changes = proptest::collection::vec((0..names.len(), how, json_values()), 1..4);
+    let changes = proptest::collection::vec((how, proptest::strategy::Union::new(change)), 1..4);
     let changed = changes.prop_map(move |changes| {
         let mut fields = fields.clone();
-        for (at, how, value) in changes {
-            let name = &names[at];
+        for (how, (name, value)) in changes {
             if matches!(how, Change::Replaced | Change::Removed) {
-                fields.retain(|(known, _)| known != name);
+                fields.retain(|(known, _)| *known != name);
             }
             let copies = match how {
                 Change::Removed => 0,
@@ -534,9 +579,9 @@ fn bodies(endpoint: &Endpoint, known: &Known, right: &[u8]) -> impl Strategy<Val
     });
     prop_oneof![
         2 => Just(right.to_vec()),
-        6 => changed,
+        8 => changed,
         2 => damaged(right.to_vec()),
-        1 => json_values().prop_map(String::into_bytes),
+        1 => prop_oneof![texts(known), numbers(), lists()].prop_map(String::into_bytes),
     ]
 }
 
