@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use crate::common::System;
 use crate::common::wire::{Lost, Reply, Wire};
+use crate::common::{System, setting};
 use endpoints::Endpoint;
 use known::Known;
 use values::Request;
@@ -75,12 +75,6 @@ fn runner(number: u32, endpoint: &Endpoint) -> TestRunner {
     bytes[4..8].copy_from_slice(&number.to_be_bytes());
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
-}
-
-#[allow(clippy::disallowed_methods)] // of the test, not of the system
-fn setting(name: &str) -> Option<u32> {
-    let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
 }
 
 /// Sends a request on a connection of its own; what is wrong with the answer, if anything is. A connection that

@@ -10,3 +10,4 @@ mod hostile;
 mod lifecycle;
 mod seed_defects;
 mod walkthrough;
+mod wire;

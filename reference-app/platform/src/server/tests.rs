@@ -40,3 +40,16 @@ async fn a_request_under_way_is_answered_after_the_stop() {
     server.await.expect("it ended");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
+
+#[test]
+fn connections_leave_files_for_the_rest() {
+    let room = |connections, files| {
+        let limits = Limits::new(connections, files);
+        (limits.connections, limits.process.available_permits())
+    };
+    assert_eq!(room(10_000, 1_000_000), (10_000, 999_488));
+    assert_eq!(room(10_000, 4_512), (3_000, 4_000), "a quarter is for the other ports");
+    assert_eq!(room(10_000, 256), (96, 128), "half of what is there is for the databases");
+    assert_eq!(room(10_000, usize::MAX).0, 10_000);
+    assert_eq!(room(5, 0).0, 1);
+}

@@ -99,7 +99,7 @@ impl Wire {
         // What cannot be sent any more is no failure: the answer may have come first.
         let send = async {
             let _ = writing.write_all(bytes).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             reply = read_reply(&mut reading, unread, of_head) => reply,
@@ -110,6 +110,19 @@ impl Wire {
     /// The next answer to a request that was no HEAD.
     pub async fn reply(&mut self) -> Result<Reply, Lost> {
         read_reply(&mut self.stream, &mut self.unread, false).await
+    }
+
+    /// The next line, without its end.
+    pub async fn line(&mut self) -> Result<String, Lost> {
+        loop {
+            if let Some(at) = self.unread.windows(2).position(|two| two == b"\r\n") {
+                let line: Vec<u8> = self.unread.drain(..at + 2).collect();
+                return Ok(String::from_utf8_lossy(&line[..at]).into_owned());
+            }
+            if fill(&mut self.stream, &mut self.unread).await? == 0 {
+                return Err(Lost::Closed(self.unread.len()));
+            }
+        }
     }
 
     /// Everything until the server closes.

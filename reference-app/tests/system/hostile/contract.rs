@@ -67,7 +67,7 @@ pub fn check(method: &str, reply: &Reply) -> Result<(), String> {
         return fail("401 without WWW-Authenticate");
     }
     let soon = reply.header("retry-after").and_then(|seconds| seconds.parse::<u64>().ok());
-    if matches!(status, 429 | 503) && !soon.is_some_and(|seconds| seconds >= 1) {
+    if matches!(status, 429 | 503) && soon.is_none_or(|seconds| seconds < 1) {
         return fail("without Retry-After");
     }
     if method == "HEAD" {
