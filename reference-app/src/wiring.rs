@@ -177,11 +177,15 @@ impl Parts {
         if service.name != Role::Psp.name() {
             self.openapi.merge(service.openapi.clone());
         }
-        self.serve(service.name, service.router, service.openapi, service.health, true)
+        // A stranger has no inside, and knows nobody who could be refused there.
+        let internal = service.name != Role::Psp.name();
+        self.serve(service.name, service.router, service.openapi, service.health, internal)
     }
 
     fn gateway(&mut self, router: Router) {
-        let openapi = self.openapi.clone();
+        let mut openapi = self.openapi.clone();
+        // What is among the services is not to be had here.
+        openapi.paths.paths.retain(|path, _| !path.starts_with("/internal/"));
         self.serve(Role::Gateway.name(), router, openapi, Health::new(), false);
     }
 

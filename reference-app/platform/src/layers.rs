@@ -8,12 +8,14 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::header::X_CONTENT_TYPE_OPTIONS;
-use http::{HeaderValue, Method};
+use http::header::{HOST, X_CONTENT_TYPE_OPTIONS};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Version};
 
 use crate::auth::{AuthContext, ServiceCaller};
 use crate::health::Health;
-use crate::problem::Problem;
+use crate::problem::{Problem, kinds};
+use crate::server::PeerAddress;
 use crate::telemetry::{self, TRACEPARENT, TraceContext};
 
 /// What the layers of a role need.
@@ -41,6 +43,7 @@ pub fn standard(router: Router, app: AppLayers) -> Router {
     }
     router
         .layer(from_fn_with_state(app.auth, with_context))
+        .layer(from_fn(for_one_host))
         .layer(from_fn(in_own_task))
         .layer(from_fn_with_state(app.role, outcome::observed))
         .layer(from_fn(traced))
@@ -53,6 +56,22 @@ async fn internal(request: Request, next: Next) -> Result<Response, Problem> {
         ServiceCaller::check(request.headers(), &auth).await?;
     }
     Ok(next.run(request).await)
+}
+
+/// A request of HTTP/1.1 names its host once (RFC 9112, 3.2): two who read another one of two would disagree on
+/// whom it is for. What comes from within the process names none.
+async fn for_one_host(request: Request, next: Next) -> Result<Response, Problem> {
+    let hosts: Vec<_> = request.headers().get_all(HOST).iter().collect();
+    let host = |value: &HeaderValue| value.is_empty() || Authority::try_from(value.as_bytes()).is_ok();
+    let right = match *hosts {
+        [] => request.version() < Version::HTTP_11,
+        [one] => host(one),
+        _ => false,
+    };
+    if right || request.extensions().get::<PeerAddress>().is_none() {
+        return Ok(next.run(request).await);
+    }
+    Err(Problem::new(kinds::MALFORMED_REQUEST, "a request names its host once, in the header Host"))
 }
 
 async fn with_context(State(auth): State<AuthContext>, mut request: Request, next: Next) -> Response {

@@ -6,6 +6,8 @@ mod crash;
 mod demo;
 mod errors;
 mod flow;
+mod hostile;
 mod lifecycle;
 mod seed_defects;
 mod walkthrough;
+mod wire;
