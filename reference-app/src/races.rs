@@ -128,7 +128,12 @@ impl Race {
         }
         assert!(balance.is_empty(), "charges of nobody's booking: {balance:?}");
         self.world.audited().await;
-        println!("  {} rounds: {:?}, every invariant holds", self.ends.len(), self.wins);
+        let (charges, refunds) = (list("charges").len(), list("refunds").len());
+        println!(
+            "  {} rounds: {:?}; {charges} charges, {refunds} refunds, every invariant holds",
+            self.ends.len(),
+            self.wins,
+        );
         assert!(self.wins.len() > 1, "always the same winner is no race: {:?}", self.wins);
     }
 }

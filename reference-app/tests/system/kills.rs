@@ -31,8 +31,8 @@ const METHODS: [(&str, u32); 5] = [
     ("pm_lost_reply_not_charged", 2),
     ("pm_slow", 1),
 ];
-/// Shorter than the slow method takes.
-const DEADLINE: &str = "3s";
+/// Sooner than the provider is given up on, so that the slow method is found charged too late.
+const DEADLINE: &str = "1s";
 
 /// What one buyer is going to do: all of it from the seed.
 #[derive(Debug, Clone, Copy)]
