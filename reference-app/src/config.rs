@@ -199,7 +199,10 @@ pub(crate) fn from_environment() -> Result<Command, ConfigError> {
     parse(argv, &environment)
 }
 
-fn parse(argv: Vec<OsString>, environment: &[(OsString, OsString)]) -> Result<Command, ConfigError> {
+pub(crate) fn parse(
+    argv: Vec<OsString>,
+    environment: &[(OsString, OsString)],
+) -> Result<Command, ConfigError> {
     let mut cli = Cli::command();
     let serves = argv.get(1).is_some_and(|first| first == "serve");
     if serves {

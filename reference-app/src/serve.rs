@@ -3,10 +3,12 @@
 mod data_dir;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use platform::server::Limits;
 use platform::{StartError, server};
+use ticketblitz_core::SystemClock;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -38,7 +40,7 @@ async fn start(args: ServeArgs) -> Result<(), StartError> {
     let listeners = bind(&args, &roles)?;
     progress.step("preparing the databases");
     let system = tokio::select! {
-        system = wiring::build(&args, &owned.service_secret) => system?,
+        system = wiring::build(&args, &owned.service_secret, Arc::new(SystemClock)) => system?,
         () = stop.wait() => return Ok(()),
     };
     let took = progress.done();

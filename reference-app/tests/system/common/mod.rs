@@ -2,10 +2,14 @@
 #![allow(dead_code)] // each test file uses a part
 #![allow(clippy::print_stderr)] // what the system logs belongs to the test's output
 
+pub mod accounts;
 pub mod client;
+pub mod load;
 pub mod provider;
+pub mod soak;
 pub mod wire;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -132,6 +136,11 @@ impl System {
     /// The address of a port of API.md: 8080 the gateway, 8081 auth and on.
     pub fn url(&self, port: u16) -> String {
         format!("http://127.0.0.1:{}", port + self.offset)
+    }
+
+    /// The same as a socket's address.
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port + self.offset))
     }
 
     /// Somebody who has registered.

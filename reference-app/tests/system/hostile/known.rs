@@ -78,7 +78,7 @@ impl Known {
     /// The token that opens this endpoint.
     pub fn token(&self, endpoint: &Endpoint) -> String {
         if endpoint.is_internal() {
-            return ServiceTokens::new(SECRET.as_bytes()).mint("fuzz");
+            return ServiceTokens::new(SECRET.as_bytes()).mint("fuzz").to_string();
         }
         let staff = endpoint.template.starts_with("/api/events");
         let buyer = if staff { &self.staff } else { &self.user };
@@ -148,7 +148,7 @@ impl Known {
     /// Frees what the inventory was made to give to a booking that is none.
     pub async fn give_back(&self, system: &System) {
         let mut service = Buyer::nobody(&system.url(8083));
-        service.token = Some(ServiceTokens::new(SECRET.as_bytes()).mint("fuzz"));
+        service.token = Some(ServiceTokens::new(SECRET.as_bytes()).mint("fuzz").to_string());
         let path = format!("/internal/inventory/bookings/{}/release", self.phantom);
         service.post(&path, &json!({})).await;
     }
@@ -176,7 +176,7 @@ async fn bad_tokens(system: &System, user: &Buyer) -> Vec<String> {
     vec![
         expired.expect("a token"),
         other.expect("a token"),
-        ServiceTokens::new(b"another secret").mint("booking"),
+        ServiceTokens::new(b"another secret").mint("booking").to_string(),
         none.to_owned(),
         damaged,
         good.rsplit_once('.').expect("a signature").0.to_owned(),
