@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::Extensions;
 use http_body_util::BodyExt;
@@ -31,7 +29,7 @@ struct TooLarge(usize);
 
 /// Reads the body, so that no handler waits for a client in the middle of its work. One that is too large is
 /// refused by whoever would read it: who may not ask at all is told so first.
-pub(super) async fn bounded(request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn bounded(request: Request) -> Result<Request, Problem> {
     let (mut head, body) = request.into_parts();
     let most = most(head.uri.path());
     let patience = head.extensions.get().map_or(PATIENCE, |BodyPatience(patience)| *patience);
@@ -41,7 +39,7 @@ pub(super) async fn bounded(request: Request, next: Next) -> Result<Response, Pr
         head.extensions.insert(TooLarge(most));
         Body::empty()
     };
-    Ok(next.run(Request::from_parts(head, body)).await)
+    Ok(Request::from_parts(head, body))
 }
 
 /// Refuses a request whose body was too large.
