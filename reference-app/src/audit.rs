@@ -8,6 +8,7 @@ mod invariants;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contract::inventory::LiveSeats;
@@ -29,8 +30,7 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
         let dir = args.data_dir.display();
         return Err(format!("there is no data directory {dir}; name it with --data-dir"));
     }
-    let client = reqwest::Client::builder().timeout(ANSWER).build();
-    let auditor = Auditor { args, client: client.map_err(|error| format!("no HTTP client: {error}"))? };
+    let auditor = Auditor::new(args, Arc::new(SystemClock))?;
     let (reading, broken) = auditor.settled().await?;
     if broken.is_empty() {
         println!("{}", summary(&reading));
@@ -48,21 +48,28 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
     Err(format!("the audit found {} violations{idle}", broken.len()))
 }
 
-struct Auditor {
+pub(crate) struct Auditor {
     args: AuditArgs,
+    clock: Arc<dyn Clock>,
     client: reqwest::Client,
 }
 
 impl Auditor {
+    pub(crate) fn new(args: AuditArgs, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let client = reqwest::Client::builder().timeout(ANSWER).build();
+        let client = client.map_err(|error| format!("no HTTP client: {error}"))?;
+        Ok(Self { args, clock, client })
+    }
+
     /// The last reading, and what was broken in it and in each one before it, for as long as it takes to settle.
-    async fn settled(&self) -> Result<(Reading, BTreeSet<Violation>), String> {
+    pub(crate) async fn settled(&self) -> Result<(Reading, BTreeSet<Violation>), String> {
         let mut reading = self.read().await?;
-        let mut broken = check(&reading, SystemClock.now());
+        let mut broken = check(&reading, self.clock.now());
         let began = Instant::now();
         while !broken.is_empty() && began.elapsed() < self.args.settle {
             tokio::time::sleep(self.args.settle / LOOKS).await; // between two looks
             reading = self.read().await?;
-            let still = check(&reading, SystemClock.now());
+            let still = check(&reading, self.clock.now());
             broken.retain(|violation| still.contains(violation));
         }
         Ok((reading, broken))
@@ -72,7 +79,7 @@ impl Auditor {
         let sentence = |error: platform::StartError| error.to_string();
         let dir = &self.args.data_dir;
         let inventory = inventory::audit::snapshot(dir).await.map_err(sentence)?;
-        let now = SystemClock.now();
+        let now = self.clock.now();
         Ok(Reading {
             live: self.live(&inventory, now).await?,
             bookings: booking::audit::snapshot(dir).await.map_err(sentence)?,

@@ -87,6 +87,15 @@ pub(crate) struct ServeArgs {
     /// Requests a second for each user and each address, or `off`.
     #[arg(long, env = "TICKETBLITZ_RATE_LIMIT", default_value = "off", value_parser = rate_limit)]
     pub(crate) rate_limit: RateLimitSetting,
+    /// How long a client may take for the head of a request, and how long its connection may idle.
+    #[arg(long, env = "TICKETBLITZ_HEAD_TIMEOUT", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) head_timeout: Duration,
+    /// How long a client may take for the body of a request, and how long it may take nothing of its answer.
+    #[arg(long, env = "TICKETBLITZ_BODY_TIMEOUT", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) body_timeout: Duration,
+    /// Connections of one port; more are answered 503. Fewer where few files may be open.
+    #[arg(long, env = "TICKETBLITZ_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: u32,
     /// Where the payment provider is; the built-in one runs in this process if absent.
     #[arg(long, env = "TICKETBLITZ_PSP_URL")]
     pub(crate) psp_url: Option<String>,
@@ -190,7 +199,10 @@ pub(crate) fn from_environment() -> Result<Command, ConfigError> {
     parse(argv, &environment)
 }
 
-fn parse(argv: Vec<OsString>, environment: &[(OsString, OsString)]) -> Result<Command, ConfigError> {
+pub(crate) fn parse(
+    argv: Vec<OsString>,
+    environment: &[(OsString, OsString)],
+) -> Result<Command, ConfigError> {
     let mut cli = Cli::command();
     let serves = argv.get(1).is_some_and(|first| first == "serve");
     if serves {

@@ -4,6 +4,8 @@ mod audit;
 mod banner;
 mod config;
 mod demo;
+#[cfg(test)]
+mod races;
 mod role;
 mod serve;
 mod users;

@@ -3,9 +3,12 @@
 mod data_dir;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use platform::server::Limits;
 use platform::{StartError, server};
+use ticketblitz_core::SystemClock;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -31,17 +34,17 @@ async fn start(args: ServeArgs) -> Result<(), StartError> {
     let progress = Progress::start();
     let mut stop = StopSignals::listen()?;
     let roles = roles(&args)?;
-    server::raise_open_file_limit();
+    let limits = limits(&args, server::raise_open_file_limit());
     progress.step("opening the data directory");
     let owned = data_dir::own(&args.data_dir)?;
     let listeners = bind(&args, &roles)?;
     progress.step("preparing the databases");
     let system = tokio::select! {
-        system = wiring::build(&args, &owned.service_secret) => system?,
+        system = wiring::build(&args, &owned.service_secret, Arc::new(SystemClock)) => system?,
         () = stop.wait() => return Ok(()),
     };
     let took = progress.done();
-    let mut running = Running::begin(system, listeners);
+    let mut running = Running::begin(system, listeners, &limits);
     let admin = running.admin.as_ref().map(|admin| banner::Admin {
         email: &admin.email,
         password: &admin.password,
@@ -76,6 +79,16 @@ fn roles(args: &ServeArgs) -> Result<Vec<Role>, StartError> {
     }
 }
 
+fn limits(args: &ServeArgs, open_files: usize) -> Limits {
+    let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
+    Limits {
+        head: args.head_timeout,
+        body: args.body_timeout,
+        stall: args.body_timeout,
+        ..Limits::new(connections, open_files)
+    }
+}
+
 /// Before anything is prepared: a port in use is found while nothing has been touched.
 fn bind(args: &ServeArgs, roles: &[Role]) -> Result<Vec<(Role, TcpListener)>, StartError> {
     roles
@@ -98,7 +111,7 @@ struct Running {
 }
 
 impl Running {
-    fn begin(system: System, listeners: Vec<(Role, TcpListener)>) -> Self {
+    fn begin(system: System, listeners: Vec<(Role, TcpListener)>, limits: &Limits) -> Self {
         let (stop_serving, stop_working) = (CancellationToken::new(), CancellationToken::new());
         let mut workers = JoinSet::new();
         for worker in system.workers {
@@ -108,7 +121,8 @@ impl Running {
         let mut apps = system.apps;
         for (role, listener) in listeners {
             if let Some(app) = apps.remove(role.name()) {
-                servers.spawn(server::serve(listener, app, stop_serving.clone(), DRAIN_REQUESTS));
+                let (limits, stop) = (limits.clone(), stop_serving.clone());
+                servers.spawn(server::serve(listener, app, limits, stop, DRAIN_REQUESTS));
             }
         }
         Self {

@@ -12,8 +12,8 @@ use payment::PspClient;
 use platform::auth::{AuthContext, Jwks, KeySource, ServiceTokens, TokenVerifier};
 use platform::layers::{AppLayers, standard};
 use platform::{Client, Health, Service, StartError, Transport, Worker};
+use ticketblitz_core::Clock;
 use ticketblitz_core::sqlite::Sqlite;
-use ticketblitz_core::{Clock, SystemClock};
 use ticketblitz_lock::MemoryStore;
 use ticketblitz_saga::{Consumer, InProcessBus};
 use utoipa::openapi::{Info, OpenApi, Paths};
@@ -43,10 +43,13 @@ pub(crate) struct Admin {
     pub(crate) path: String,
 }
 
-/// Builds the roles of this process.
-pub(crate) async fn build(args: &ServeArgs, service_secret: &str) -> Result<System, StartError> {
+/// Builds the roles of this process, which live by `clock`.
+pub(crate) async fn build(
+    args: &ServeArgs,
+    service_secret: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<System, StartError> {
     let secret = args.service_secret.as_deref().unwrap_or(service_secret);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let services = ServiceTokens::new(secret.as_bytes());
     if args.role == Role::Psp {
         provider(args, clock, services).await
@@ -177,11 +180,15 @@ impl Parts {
         if service.name != Role::Psp.name() {
             self.openapi.merge(service.openapi.clone());
         }
-        self.serve(service.name, service.router, service.openapi, service.health, true)
+        // A stranger has no inside, and knows nobody who could be refused there.
+        let internal = service.name != Role::Psp.name();
+        self.serve(service.name, service.router, service.openapi, service.health, internal)
     }
 
     fn gateway(&mut self, router: Router) {
-        let openapi = self.openapi.clone();
+        let mut openapi = self.openapi.clone();
+        // What is among the services is not to be had here.
+        openapi.paths.paths.retain(|path, _| !path.starts_with("/internal/"));
         self.serve(Role::Gateway.name(), router, openapi, Health::new(), false);
     }
 

@@ -15,7 +15,7 @@
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, $crate::id::Serialize, $crate::id::Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, $crate::id::Serialize)]
         #[serde(crate = "ticketblitz_core::id::serde", transparent)]
         pub struct $name($crate::id::Uuid);
 
@@ -59,6 +59,12 @@ macro_rules! ids {
             }
         }
 
+        impl<'de> $crate::id::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::id::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::id::read(deserializer).map(Self)
+            }
+        }
+
         $crate::id_storage!($name);
     )+};
 }
@@ -80,7 +86,7 @@ macro_rules! id_storage {
 }
 
 #[doc(hidden)]
-pub use serde::{self, Deserialize, Serialize};
+pub use serde::{self, Deserialize, Deserializer, Serialize};
 #[doc(hidden)]
 pub use uuid::Uuid;
 
@@ -97,6 +103,16 @@ pub fn parse(text: &str) -> Result<Uuid, ParseIdError> {
         return Err(ParseIdError);
     }
     Uuid::try_parse(text).map_err(|_| ParseIdError)
+}
+
+/// The id in a JSON text: the same spellings as [`parse`] reads. Formats for machines have the bytes.
+#[doc(hidden)]
+pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    if !deserializer.is_human_readable() {
+        return Uuid::deserialize(deserializer);
+    }
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    parse(&text).map_err(serde::de::Error::custom)
 }
 
 ids! {
@@ -124,8 +140,17 @@ mod tests {
     fn only_the_hyphenated_form_is_an_id() {
         let id = EventId::new();
         assert_eq!(id.to_string().parse(), Ok(id));
-        for other in ["", "x", &id.as_uuid().simple().to_string(), &format!("{{{id}}}"), &format!("{id} ")] {
+        for other in [
+            "",
+            "x",
+            &id.as_uuid().simple().to_string(),
+            &format!("{{{id}}}"),
+            &id.as_uuid().urn().to_string(),
+            &format!("{id} "),
+        ] {
             assert_eq!(other.parse::<EventId>(), Err(ParseIdError), "{other:?}");
+            let json = serde_json::json!(other);
+            assert!(serde_json::from_value::<EventId>(json).is_err(), "{other:?} is none in JSON either");
         }
     }
 

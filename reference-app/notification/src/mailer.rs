@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use contract::NotificationId;
+use tokio::sync::{mpsc, oneshot};
 
 /// Delivers mails.
 #[async_trait]
@@ -25,28 +26,50 @@ pub trait Mailer: Send + Sync + std::fmt::Debug + 'static {
     async fn sent(&self, id: NotificationId) -> io::Result<Option<Vec<u8>>>;
 }
 
-/// Leaves each mail as a file `{id}.eml`, for a mail program to open or to pick up.
+/// Mails whose names reach the disk together at the most.
+const BATCH: usize = 256;
+
+/// Leaves each mail as a file `{id}.eml`, for a mail program to open or to pick up. Mails that wait share the
+/// directory's way to the disk.
 #[derive(Debug, Clone)]
 pub struct FileMailer {
     dir: PathBuf,
+    letters: mpsc::Sender<Letter>,
+}
+
+#[derive(Debug)]
+struct Letter {
+    id: NotificationId,
+    mail: Vec<u8>,
+    answer: oneshot::Sender<io::Result<()>>,
 }
 
 impl FileMailer {
-    /// In this directory, which is made if it is not there.
+    /// In this directory, which is made if it is not there. The thread that writes ends with the last clone.
     ///
     /// # Errors
     /// It cannot be made.
     pub async fn open(dir: PathBuf) -> io::Result<Self> {
         tokio::fs::create_dir_all(&dir).await?;
-        Ok(Self { dir })
+        let (letters, mut waiting) = mpsc::channel(BATCH);
+        let into = dir.clone();
+        std::thread::Builder::new().name("mail-writer".to_owned()).spawn(move || {
+            let mut batch = Vec::new();
+            while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+                deliver(&into, &mut batch);
+            }
+        })?;
+        Ok(Self { dir, letters })
     }
 }
 
 #[async_trait]
 impl Mailer for FileMailer {
     async fn send(&self, id: NotificationId, mail: Vec<u8>) -> io::Result<()> {
-        let dir = self.dir.clone();
-        tokio::task::spawn_blocking(move || write(&dir, id, &mail)).await?
+        let ended = || io::Error::other("the thread that writes mails has ended");
+        let (answer, answered) = oneshot::channel();
+        self.letters.send(Letter { id, mail, answer }).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
     }
 
     async fn sent(&self, id: NotificationId) -> io::Result<Option<Vec<u8>>> {
@@ -58,16 +81,34 @@ impl Mailer for FileMailer {
     }
 }
 
-/// Whole or not at all, and on the disk: the file under its name first, then the name.
+/// Each whole or not at all, and on the disk: the files under their names first, then the names.
+fn deliver(dir: &Path, letters: &mut Vec<Letter>) {
+    // Again, in case somebody tidied it away.
+    let made = fs::create_dir_all(dir);
+    let written = letters.drain(..).map(|letter| {
+        let result = made.as_ref().map_err(again).and_then(|()| write(dir, letter.id, &letter.mail));
+        (letter.answer, result)
+    });
+    let written: Vec<_> = written.collect();
+    let named = File::open(dir).and_then(|dir| dir.sync_all());
+    for (answer, result) in written {
+        // The sender may have gone; the mail stays all the same.
+        let _ = answer.send(result.and_then(|()| named.as_ref().map(drop).map_err(again)));
+    }
+}
+
+/// For nobody else's eyes: a ticket's code is the ticket.
 fn write(dir: &Path, id: NotificationId, mail: &[u8]) -> io::Result<()> {
-    // Again, in case somebody tidied it away; and for nobody else's eyes: a ticket's code is the ticket.
-    fs::create_dir_all(dir)?;
     let part = dir.join(format!(".{id}.part"));
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&part)?;
     file.write_all(mail)?;
     file.sync_all()?;
-    fs::rename(&part, dir.join(format!("{id}.eml")))?;
-    File::open(dir)?.sync_all()
+    fs::rename(&part, dir.join(format!("{id}.eml")))
+}
+
+/// The same error for one more mail.
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }
 
 #[cfg(test)]

@@ -4,17 +4,24 @@ mod actuator;
 pub mod body;
 mod outcome;
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::header::X_CONTENT_TYPE_OPTIONS;
-use http::{HeaderValue, Method};
+use futures::FutureExt;
+use http::header::{HOST, X_CONTENT_TYPE_OPTIONS};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Version};
 
 use crate::auth::{AuthContext, ServiceCaller};
 use crate::health::Health;
-use crate::problem::Problem;
+use crate::problem::{Problem, kinds};
+use crate::server::PeerAddress;
 use crate::telemetry::{self, TRACEPARENT, TraceContext};
+use outcome::{Observer, Seen};
 
 /// What the layers of a role need.
 #[derive(Debug, Clone)]
@@ -34,36 +41,29 @@ pub struct AppLayers {
 /// body and a metric; every refusal is a problem document; a panic is one too; and what changes something is
 /// done as a whole even if the client hangs up.
 pub fn standard(router: Router, app: AppLayers) -> Router {
-    // The last one added is the first to see a request.
-    let mut router = router.merge(actuator::routes(app.health)).layer(from_fn(body::bounded));
-    if app.internal {
-        router = router.layer(from_fn(internal));
-    }
-    router
-        .layer(from_fn_with_state(app.auth, with_context))
-        .layer(from_fn(in_own_task))
-        .layer(from_fn_with_state(app.role, outcome::observed))
-        .layer(from_fn(traced))
+    let AppLayers { role, auth, health, internal } = app;
+    let around = Arc::new(Around { auth, internal, observer: Observer::new(role) });
+    // One layer: each one is an allocation and a copy of the router's services.
+    router.merge(actuator::routes(health)).layer(from_fn_with_state(around, handled))
 }
 
-async fn internal(request: Request, next: Next) -> Result<Response, Problem> {
-    if request.uri().path().starts_with("/internal/") {
-        let auth = request.extensions().get::<AuthContext>().cloned();
-        let auth = auth.ok_or_else(|| Problem::internal("the layers are missing: nobody can be known"))?;
-        ServiceCaller::check(request.headers(), &auth).await?;
-    }
-    Ok(next.run(request).await)
+/// What surrounds a role's handlers.
+struct Around {
+    auth: AuthContext,
+    internal: bool,
+    observer: Observer,
 }
 
-async fn with_context(State(auth): State<AuthContext>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(auth);
-    next.run(request).await
-}
-
-async fn traced(request: Request, next: Next) -> Response {
+async fn handled(State(around): State<Arc<Around>>, request: Request, next: Next) -> Response {
     let sent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let context = TraceContext::continued(sent);
-    let mut response = telemetry::scope(context, next.run(request)).await;
+    let seen = Seen::begin(&request);
+    let inner = Arc::clone(&around);
+    let answered = async {
+        let refused = in_own_task(&request.method().clone(), context, inner.admitted(request, next)).await;
+        around.observer.ended(seen, refused)
+    };
+    let mut response = telemetry::scope(context, answered).await;
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(context.to_string()) {
         headers.insert(TRACEPARENT, value);
@@ -72,34 +72,55 @@ async fn traced(request: Request, next: Next) -> Response {
     response
 }
 
+impl Around {
+    /// Asks the handler, if the request is one that it should see.
+    async fn admitted(self: Arc<Self>, mut request: Request, next: Next) -> Response {
+        request.extensions_mut().insert(self.auth.clone());
+        let checked = async {
+            for_one_host(&request)?;
+            if self.internal && request.uri().path().starts_with("/internal/") {
+                ServiceCaller::check(request.headers(), &self.auth).await?;
+            }
+            body::bounded(request).await
+        };
+        match checked.await {
+            Ok(request) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        }
+    }
+}
+
+/// A request of HTTP/1.1 names its host once (RFC 9112, 3.2): two who read another one of two would disagree on
+/// whom it is for. What comes from within the process names none.
+fn for_one_host(request: &Request) -> Result<(), Problem> {
+    if request.extensions().get::<PeerAddress>().is_none() {
+        return Ok(());
+    }
+    let host = |value: &HeaderValue| value.is_empty() || Authority::try_from(value.as_bytes()).is_ok();
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let right = match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(one), None) => host(one),
+        _ => false,
+    };
+    let problem =
+        || Problem::new(kinds::MALFORMED_REQUEST, "a request names its host once, in the header Host");
+    if right { Ok(()) } else { Err(problem()) }
+}
+
 /// A future that is dropped stops in the middle, and hyper drops it when the client hangs up: what changes
-/// something runs in a task that nobody drops. A panic ends that task alone.
-async fn in_own_task(request: Request, next: Next) -> Response {
-    let context = telemetry::current().unwrap_or_else(TraceContext::root);
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let task = tokio::spawn(telemetry::scope(context, next.run(request)));
-    let ended = if changes { task.await } else { AbortOnDrop(task).await };
-    ended.unwrap_or_else(|error| Problem::internal(&error).into_response())
-}
-
-/// For what only reads: nobody waits for it any more, so it need not go on.
-struct AbortOnDrop(tokio::task::JoinHandle<Response>);
-
-impl Future for AbortOnDrop {
-    type Output = Result<Response, tokio::task::JoinError>;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.0).poll(context)
+/// something runs in a task that nobody drops. A panic ends that request alone.
+async fn in_own_task(
+    method: &Method,
+    context: TraceContext,
+    answer: impl Future<Output = Response> + Send + 'static,
+) -> Response {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        let answered = AssertUnwindSafe(answer).catch_unwind().await;
+        return answered.unwrap_or_else(|_| Problem::internal("it panicked").into_response());
     }
-}
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    let task = tokio::spawn(telemetry::scope(context, answer));
+    task.await.unwrap_or_else(|error| Problem::internal(&error).into_response())
 }
 
 #[cfg(test)]

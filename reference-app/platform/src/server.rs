@@ -1,7 +1,12 @@
 //! Listening and serving. The caller brings the listener and says when to stop.
 
+mod refusal;
+mod room;
+mod wire;
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,15 +16,21 @@ use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::layers::body::BodyPatience;
 use crate::service::StartError;
+use room::{Place, Room};
+use wire::Wire;
 
 /// Connections that wait to be accepted: a crowd comes all at once.
 const BACKLOG: i32 = 4_096;
-/// For the head of a request, from its connection or the request before it: also how long one may idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest head of a request, in bytes.
+const MOST_HEAD: usize = 64 * 1_024;
+/// Files that are no connections: databases, above all.
+const RESERVED_FILES: usize = 512;
 /// After an accept that failed for want of a resource, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -58,19 +69,65 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
+/// How much of this process its clients may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For the head of a request, from its connection or the answer before it: also how long one may idle.
+    pub head: Duration,
+    /// For the whole body of a request.
+    pub body: Duration,
+    /// While a client takes nothing of its answer.
+    pub stall: Duration,
+    /// Connections of one port.
+    pub connections: usize,
+    /// Connections of all ports together.
+    pub process: Arc<Semaphore>,
+}
+
+impl Limits {
+    /// At most `connections` a port, within `open_files`, of which the databases need some. One port never takes
+    /// all: whoever crowds the gateway leaves the ports by which the system is watched.
+    #[must_use]
+    pub fn new(connections: usize, open_files: usize) -> Self {
+        let process =
+            open_files.saturating_sub(RESERVED_FILES).max(open_files / 2).min(Semaphore::MAX_PERMITS);
+        let connections = connections.min(process / 4 * 3).max(1);
+        let patience = Duration::from_secs(30);
+        let process = Arc::new(Semaphore::new(process));
+        Self { head: patience, body: patience, stall: patience, connections, process }
+    }
+}
+
 /// Serves until `shutdown`, then lets requests under way finish for at most `drain`.
-pub async fn serve(listener: TcpListener, app: Router, shutdown: CancellationToken, drain: Duration) {
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+    drain: Duration,
+) {
     let graceful = GracefulShutdown::new();
+    let room = Room::new(&limits);
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shutdown.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => connect(stream, peer, &app, &graceful),
+            Ok((stream, peer)) => {
+                failing = false;
+                match room.enter() {
+                    Some(place) => connect(stream, peer, place, &app, &limits, &graceful),
+                    None => room.turn_away(stream),
+                }
+            }
             Err(error) if is_the_clients(error.kind()) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                // Said once, not twenty times a second for as long as it lasts.
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -82,24 +139,37 @@ pub async fn serve(listener: TcpListener, app: Router, shutdown: CancellationTok
     }
 }
 
-fn connect(stream: TcpStream, peer: SocketAddr, app: &Router, graceful: &GracefulShutdown) {
+fn connect(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    app: &Router,
+    limits: &Limits,
+    graceful: &GracefulShutdown,
+) {
     // Answers are small and wanted at once.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection without TCP_NODELAY");
     }
+    let patience = BodyPatience(limits.body);
     let app = app.clone().map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(PeerAddress(peer));
+        request.extensions_mut().insert(patience);
         request.map(axum::body::Body::new)
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        .header_read_timeout(limits.head)
+        .max_header_size(MOST_HEAD)
+        // Who has said everything still waits for the answer.
+        .half_close(true)
+        .serve_connection(TokioIo::new(Wire::new(stream, limits.stall)), TowerToHyperService::new(app));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended badly");
         }
+        drop(place);
     });
 }
 
@@ -108,57 +178,16 @@ fn is_the_clients(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused)
 }
 
-/// Lets this process have as many files and sockets as the machine allows it.
-pub fn raise_open_file_limit() {
+/// Lets this process have as many files and sockets as the machine allows it; how many that is.
+pub fn raise_open_file_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
     {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
+    // None is no limit.
+    getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    #[tokio::test]
-    async fn a_port_in_use_is_a_sentence() {
-        let first = bind("127.0.0.1:0".parse().expect("an address")).expect("listens");
-        let address = first.local_addr().expect("an address");
-        let error = bind(address).expect_err("in use").to_string();
-        assert!(error.contains(&address.port().to_string()) && error.contains("--port-offset"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_request_under_way_is_answered_after_the_stop() {
-        let (begun, go_on) = (
-            std::sync::Arc::new(tokio::sync::Notify::new()),
-            std::sync::Arc::new(tokio::sync::Notify::new()),
-        );
-        let handler = {
-            let (begun, go_on) = (begun.clone(), go_on.clone());
-            async move || {
-                begun.notify_one();
-                go_on.notified().await;
-                "done"
-            }
-        };
-        let listener = bind("127.0.0.1:0".parse().expect("an address")).expect("listens");
-        let address = listener.local_addr().expect("an address");
-        let stop = CancellationToken::new();
-        let app = Router::new().route("/", get(handler));
-        let server = tokio::spawn(serve(listener, app, stop.clone(), Duration::from_secs(30)));
-        let mut client = TcpStream::connect(address).await.expect("connects");
-        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
-        begun.notified().await;
-        stop.cancel();
-        go_on.notify_one();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.expect("an answer, then the end");
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
-        server.await.expect("it ended");
-        assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
-    }
-}
+mod tests;

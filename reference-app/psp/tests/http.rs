@@ -12,6 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, Response, StatusCode};
 use platform::auth::{AuthContext, Jwks, KeySource, ServiceTokens, TokenVerifier};
 use platform::layers::{AppLayers, standard};
+use platform::server::Limits;
 use platform::{Transport, TransportError, server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -52,7 +53,7 @@ async fn over_a_socket() -> (TempDir, Transport, tokio_util::sync::DropGuard) {
     let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
     let address = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
-    tokio::spawn(server::serve(listener, router, shutdown.clone(), TIMEOUT));
+    tokio::spawn(server::serve(listener, router, Limits::new(1_000, 2_000), shutdown.clone(), TIMEOUT));
     let transport = Transport::http(&format!("http://{address}"), TIMEOUT).expect("an address");
     (dir, transport, shutdown.drop_guard())
 }

@@ -15,7 +15,7 @@ use ticketblitz_core::Timestamp;
 
 /// One look at everything. Each part is of one moment, but not all of the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     pub(super) inventory: inventory::audit::Snapshot,
     pub(super) bookings: booking::audit::Snapshot,
     pub(super) payments: Vec<Payment>,
@@ -69,7 +69,7 @@ impl fmt::Display for Invariant {
 /// A broken invariant. Two readings that show the same one have equal values: what it says is about ids and what
 /// is stored of them, never about the time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Violation {
+pub(crate) struct Violation {
     pub(super) invariant: Invariant,
     pub(super) what: String,
 }

@@ -1,7 +1,7 @@
 //! The settings of a TOML file.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 
@@ -13,9 +13,14 @@ pub(super) fn settings(
     known: &[String],
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let Some(path) = path(argv, environment) else { return Ok(Vec::new()) };
-    let sentence = |what: String| ConfigError::Sentence(format!("the file {} {what}", path.display()));
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| sentence(format!("cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| wrong(&path, format_args!("cannot be read: {error}")))?;
+    read(&path, &text, known)
+}
+
+/// The settings that `text` makes, the file at `path`.
+pub(super) fn read(path: &Path, text: &str, known: &[String]) -> Result<Vec<(String, String)>, ConfigError> {
+    let sentence = |what: String| wrong(path, what);
     let table: toml::Table = text.parse().map_err(|error| sentence(format!("is no TOML: {error}")))?;
     let mut settings = Vec::new();
     for (name, value) in table {
@@ -37,6 +42,10 @@ pub(super) fn settings(
         settings.push((name, value));
     }
     Ok(settings)
+}
+
+fn wrong(path: &Path, what: impl std::fmt::Display) -> ConfigError {
+    ConfigError::Sentence(format!("the file {} {what}", path.display()))
 }
 
 /// The file has to be known before the command line is read in full: it makes that line's defaults.

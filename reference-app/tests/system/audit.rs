@@ -12,7 +12,7 @@ use crate::common::{Buyer, System, until};
 /// A way to break an invariant: its name, the database, and the statements.
 type Breakage = (&'static str, &'static str, &'static str);
 
-const BREAKAGES: [Breakage; 22] = [
+const BREAKAGES: [Breakage; 25] = [
     (
         "one live sale a seat",
         "inventory",
@@ -65,6 +65,20 @@ const BREAKAGES: [Breakage; 22] = [
         "UPDATE bookings SET status = 'FAILED' WHERE status = 'CONFIRMED'",
     ),
     (
+        "every confirmed booking's places are sold to it",
+        "inventory",
+        "UPDATE claims SET state = 'PAYING' WHERE state = 'RELEASED'",
+    ),
+    (
+        "every charge is of a confirmed booking or refunded",
+        "psp",
+        "INSERT INTO charges (id, reference, amount, currency, status, created_at) \
+         SELECT 'ch_again', reference, amount, currency, status, created_at FROM charges \
+         WHERE id IN (SELECT charge_id FROM refunds); \
+         INSERT INTO refunds (id, charge_id, amount, created_at) SELECT 're_again', 'ch_again', amount, created_at \
+         FROM refunds",
+    ),
+    (
         "every charge is of a confirmed booking or refunded",
         "psp",
         "UPDATE charges SET reference = '01890000-0000-7000-8000-000000000000' WHERE status = 'succeeded'",
@@ -74,6 +88,11 @@ const BREAKAGES: [Breakage; 22] = [
         "no booking is PENDING past its deadline",
         "booking",
         "UPDATE bookings SET status = 'PENDING', expires_at = 1 WHERE status = 'FAILED'",
+    ),
+    (
+        "no booking is PENDING past its deadline",
+        "booking",
+        "UPDATE bookings SET status = 'PENDING', expires_at = 1 WHERE seat_ids = '[\"A3\"]'",
     ),
     ("one notification a confirmation", "notification", "DELETE FROM notifications"),
     (

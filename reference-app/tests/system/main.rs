@@ -1,11 +1,15 @@
 //! The whole system as its users meet it: the real binary, its sockets, its files, its signals.
 
 mod audit;
+mod burst;
 mod common;
 mod crash;
 mod demo;
 mod errors;
 mod flow;
+mod hostile;
+mod kills;
 mod lifecycle;
 mod seed_defects;
 mod walkthrough;
+mod wire;

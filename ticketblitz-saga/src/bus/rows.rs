@@ -21,6 +21,9 @@ pub(super) async fn after(db: &Sqlite, seq: i64, topics: &str) -> Result<(Vec<Me
     let end: Option<i64> =
         sqlite::query_scalar("SELECT max(seq) FROM outbox").fetch_one(db.readers()).await?;
     let end = end.unwrap_or(0);
+    if end <= seq {
+        return Ok((Vec::new(), seq)); // most commits push nothing
+    }
     let rows = sqlite::query(
         "SELECT seq, key, envelope FROM outbox WHERE seq > $1 AND seq <= $2
              AND topic IN (SELECT value FROM json_each($3)) ORDER BY seq LIMIT $4",

@@ -12,6 +12,8 @@ use axum::{Json, Router};
 use contract::inventory::{BeginPayment, InPayment, SellOutcome, Sold};
 use contract::kinds::HOLD_NOT_LIVE;
 use platform::Problem;
+use rand::Rng;
+use rand::rngs::StdRng;
 use ticketblitz_core::{BookingId, Clock, Currency, EventId, UserId};
 use ticketblitz_lock::HoldId;
 use tokio::sync::watch;
@@ -40,6 +42,8 @@ struct Inner {
     reopened: HashSet<BookingId>,
     faults: HashMap<&'static str, VecDeque<Fault>>,
     calls: Vec<(&'static str, BookingId)>,
+    /// How long calls take, where a test leaves that to chance.
+    chance: Option<StdRng>,
 }
 
 #[derive(Clone)]
@@ -71,6 +75,19 @@ impl Fake {
     /// The next calls of `op` go wrong like this, one after the other.
     pub(crate) fn script(&self, op: &'static str, faults: impl IntoIterator<Item = Fault>) {
         self.inner.lock().unwrap().faults.entry(op).or_default().extend(faults);
+    }
+
+    /// From now on each call takes its time, before its effect and after it.
+    pub(crate) fn take_time(&self, chance: StdRng) {
+        self.inner.lock().unwrap().chance = Some(chance);
+    }
+
+    async fn pause(&self) {
+        let draw = |chance: &mut StdRng| Duration::from_micros(chance.random_range(0..3_000));
+        let time = self.inner.lock().unwrap().chance.as_mut().map(draw);
+        if let Some(time) = time {
+            tokio::time::sleep(time).await; // a call on its way
+        }
     }
 
     pub(crate) fn is_sold(&self, id: BookingId) -> bool {
@@ -110,6 +127,7 @@ impl Fake {
 
     /// What is left to go wrong after the effect.
     async fn answer(&self, fault: Option<Fault>, response: Response) -> Response {
+        self.pause().await;
         match fault {
             Some(Fault::StuckAfter) => {
                 self.called.send_replace(());
@@ -134,6 +152,7 @@ async fn before(fault: Option<Fault>) -> Option<Response> {
 }
 
 async fn begin(State(fake): State<Fake>, Json(begin): Json<BeginPayment>) -> Response {
+    fake.pause().await;
     let fault = fake.note("begin", begin.booking_id);
     if let Some(refused) = before(fault).await {
         return refused;
@@ -163,6 +182,7 @@ async fn begin(State(fake): State<Fake>, Json(begin): Json<BeginPayment>) -> Res
 }
 
 async fn act(State(fake): State<Fake>, Path((id, op)): Path<(BookingId, String)>) -> Response {
+    fake.pause().await;
     let op = ["sell", "release", "reopen"].into_iter().find(|known| *known == op).expect("an operation");
     let fault = fake.note(op, id);
     if let Some(refused) = before(fault).await {

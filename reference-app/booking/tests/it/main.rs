@@ -7,4 +7,6 @@ mod crash;
 mod fake;
 mod payment;
 mod race;
+#[path = "../../../tests/system/common/soak.rs"]
+mod soak;
 mod world;

@@ -1,6 +1,7 @@
 //! Who calls, as axum extractors.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
@@ -62,7 +63,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Staff {
 #[derive(Debug, Clone)]
 pub struct ServiceCaller {
     /// The role that calls.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl ServiceCaller {

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::Extensions;
 use http_body_util::BodyExt;
@@ -18,8 +16,12 @@ pub const MOST: usize = 64 * 1_024;
 const MOST_INTERNAL: usize = 4 * 1_024 * 1_024;
 /// A client that sends more does not read before it has sent: so much is read off and thrown away to answer it.
 const READ_OFF: usize = 1_024 * 1_024;
-/// For the whole body: who drips it in holds a connection, and no more.
+/// For the whole body where the server does not say how long.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// For the whole body of a request: who drips it in holds a connection, and no more. The server leaves it there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyPatience(pub(crate) Duration);
 
 /// That the body was too large, and has been thrown away.
 #[derive(Debug, Clone, Copy)]
@@ -27,16 +29,17 @@ struct TooLarge(usize);
 
 /// Reads the body, so that no handler waits for a client in the middle of its work. One that is too large is
 /// refused by whoever would read it: who may not ask at all is told so first.
-pub(super) async fn bounded(request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn bounded(request: Request) -> Result<Request, Problem> {
     let (mut head, body) = request.into_parts();
     let most = most(head.uri.path());
-    let body = if let Some(bytes) = read(body, most).await? {
+    let patience = head.extensions.get().map_or(PATIENCE, |BodyPatience(patience)| *patience);
+    let body = if let Some(bytes) = read_within(body, most, patience).await? {
         Body::from(bytes)
     } else {
         head.extensions.insert(TooLarge(most));
         Body::empty()
     };
-    Ok(next.run(Request::from_parts(head, body)).await)
+    Ok(Request::from_parts(head, body))
 }
 
 /// Refuses a request whose body was too large.
@@ -64,8 +67,12 @@ pub(crate) fn most(path: &str) -> usize {
 /// # Errors
 /// 400 if it breaks off or drips in for too long.
 pub(crate) async fn read(body: Body, most: usize) -> Result<Option<Bytes>, Problem> {
+    read_within(body, most, PATIENCE).await
+}
+
+async fn read_within(body: Body, most: usize, patience: Duration) -> Result<Option<Bytes>, Problem> {
     let malformed = |detail: &str| Problem::new(kinds::MALFORMED_REQUEST, detail);
-    match tokio::time::timeout(PATIENCE, collect(body, most)).await {
+    match tokio::time::timeout(patience, collect(body, most)).await {
         Ok(read) => read.map_err(|_| malformed("the body breaks off")),
         Err(_) => Err(malformed("the body did not arrive in time")),
     }

@@ -1,29 +1,92 @@
 //! What came of a request: its metric, and the document of a refusal that has none yet.
 
-use std::time::Instant;
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
+use metrics::{Counter, Histogram};
 
 use crate::problem::{Kind, Problem, kinds};
 
-pub(super) async fn observed(State(role): State<&'static str>, request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let method = known(request.method());
-    // Never the path itself: whoever asks for random paths must not make a metric of each.
-    let matched = request.extensions().get::<MatchedPath>();
-    let route = matched.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
-    let path = request.uri().path().to_owned();
-    let response = documented(next.run(request).await, &path);
-    let status = response.status().as_u16().to_string();
-    let labels =
-        [("role", role.to_owned()), ("method", method.to_owned()), ("route", route), ("status", status)];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels).record(began.elapsed().as_secs_f64());
-    response
+/// What a role counts of its requests.
+pub(super) struct Observer {
+    role: &'static str,
+    /// By route: looking a series up by its labels in the registry costs more than most of the layers.
+    series: RwLock<HashMap<String, Vec<Series>>>,
+}
+
+#[derive(Clone)]
+struct Series {
+    method: &'static str,
+    status: u16,
+    requests: Counter,
+    durations: Histogram,
+}
+
+impl Observer {
+    pub(super) fn new(role: &'static str) -> Self {
+        Self { role, series: RwLock::default() }
+    }
+
+    /// Counts the answer, and words it if nobody has.
+    pub(super) fn ended(&self, seen: Seen, response: Response) -> Response {
+        let response = documented(response, seen.uri.path());
+        let route = seen.route.as_ref().map_or("other", MatchedPath::as_str);
+        self.record(route, seen.method, response.status().as_u16(), seen.began.elapsed());
+        response
+    }
+
+    fn record(&self, route: &str, method: &'static str, status: u16, took: Duration) {
+        let found = self.find(route, method, status).unwrap_or_else(|| self.register(route, method, status));
+        found.requests.increment(1);
+        found.durations.record(took.as_secs_f64());
+    }
+
+    fn find(&self, route: &str, method: &'static str, status: u16) -> Option<Series> {
+        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        series.get(route)?.iter().find(|one| one.method == method && one.status == status).cloned()
+    }
+
+    /// Two that come together register the same series twice, and count in the same one.
+    fn register(&self, route: &str, method: &'static str, status: u16) -> Series {
+        let (role, labelled) = (self.role, status.to_string());
+        let labels = [
+            ("role", role.to_owned()),
+            ("method", method.to_owned()),
+            ("route", route.to_owned()),
+            ("status", labelled),
+        ];
+        let requests = metrics::counter!("http_requests_total", &labels);
+        let durations = metrics::histogram!("http_request_duration_seconds", &labels);
+        let series = Series { method, status, requests, durations };
+        let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        all.entry(route.to_owned()).or_default().push(series.clone());
+        series
+    }
+}
+
+/// A request that is under way.
+pub(super) struct Seen {
+    began: Instant,
+    method: &'static str,
+    /// Never the path itself: whoever asks for random paths must not make a metric of each.
+    route: Option<MatchedPath>,
+    uri: Uri,
+}
+
+impl Seen {
+    pub(super) fn begin(request: &Request) -> Self {
+        Self {
+            began: Instant::now(),
+            method: known(request.method()),
+            route: request.extensions().get().cloned(),
+            uri: request.uri().clone(),
+        }
+    }
 }
 
 /// Methods can be made up as well.

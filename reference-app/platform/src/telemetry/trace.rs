@@ -108,6 +108,11 @@ pub fn scope<F: Future>(context: TraceContext, work: F) -> impl Future<Output = 
     CURRENT.scope(context, work)
 }
 
+/// Does `work` at once as part of a trace.
+pub fn within<R>(context: TraceContext, work: impl FnOnce() -> R) -> R {
+    CURRENT.sync_scope(context, work)
+}
+
 /// Runs `work` as the next part of the trace that a message names, or as a new one.
 pub fn in_trace<F: Future>(traceparent: Option<&str>, work: F) -> impl Future<Output = F::Output> + use<F> {
     scope(TraceContext::continued(traceparent), work)

@@ -20,12 +20,12 @@ pub(super) fn check(reading: &Reading, now: Timestamp, found: &mut Found) {
             places_are_sold(booking, &known, found);
         }
         has_its_tickets(booking, &known, found);
-        ends_in_time(booking, &known, now, found);
+        ends_in_time(booking, now, found);
     }
     for booking in known.tickets.keys().filter(|booking| !known.bookings.contains_key(booking)) {
         found.add(Invariant::Tickets, format!("there are tickets of booking {booking}, which there is not"));
     }
-    sales_have_bookings(reading, &known, found);
+    claims_have_bookings(reading, &known, found);
     charges_have_bookings(reading, &known, found);
     one_notification_each(reading, &known, found);
     counts_agree(reading, &known, found);
@@ -147,22 +147,32 @@ fn places_are_sold(booking: &Booking, known: &Known<'_>, found: &mut Found) {
     found.add_if(!same, Invariant::Sold, || format!("booking {id} and its claim are not of the same places"));
 }
 
-/// What is sold is sold to a booking that is confirmed, about to be, or not yet done with giving it back.
-fn sales_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found) {
-    for claim in reading.inventory.claims.iter().filter(|claim| claim.state == ClaimState::Sold) {
+/// What is sold is sold to a booking that is confirmed, about to be, or not yet done with giving it back. What is in
+/// payment may be of a booking that is not made yet, and not of one that has ended: its places are free first.
+fn claims_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found) {
+    for claim in &reading.inventory.claims {
         let booking = known.bookings.get(&claim.booking);
-        let right = booking.is_some_and(|booking| match booking.status {
-            Status::Confirmed | Status::Pending => true,
-            Status::Cancelled => booking.closed_at.is_none(),
-            Status::Failed | Status::Expired => false,
-        });
+        let (what, right) = match claim.state {
+            ClaimState::Sold => ("sold to", booking.is_some_and(|booking| is_sold_to(booking))),
+            ClaimState::Paying => {
+                let open = |booking: &&Booking| matches!(booking.status, Status::Pending | Status::Confirmed);
+                ("kept for", booking.is_none_or(open))
+            }
+            ClaimState::Lapsed | ClaimState::Released | ClaimState::Reopened => continue,
+        };
         found.add_if(!right, Invariant::Sold, || {
             let status = booking.map_or("unknown".to_owned(), |booking| booking.status.to_string());
-            format!(
-                "places of event {} are sold to booking {}, which is {status}",
-                claim.hold.event, claim.booking
-            )
+            let (event, id) = (claim.hold.event, claim.booking);
+            format!("places of event {event} are {what} booking {id}, which is {status}")
         });
+    }
+}
+
+fn is_sold_to(booking: &Booking) -> bool {
+    match booking.status {
+        Status::Confirmed | Status::Pending => true,
+        Status::Cancelled => booking.closed_at.is_none(),
+        Status::Failed | Status::Expired => false,
     }
 }
 
@@ -182,7 +192,16 @@ fn charges_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found
             format!("charge {id} of {amount} {currency} is of booking {reference}, which is {status}")
         });
     }
+    for (reference, charges) in known.charges.iter().filter(|(_, charges)| charges.len() > 1) {
+        found.add(Invariant::Charges, format!("booking {reference} was charged {} times", charges.len()));
+    }
+    let mut refunds: HashMap<&str, usize> = HashMap::new();
     for refund in &reading.ledger.refunds {
+        let times = refunds.entry(&refund.charge_id).or_default();
+        *times += 1;
+        found.add_if(*times > 1, Invariant::Charges, || {
+            format!("charge {} was refunded {times} times", refund.charge_id)
+        });
         let whole = amounts.get(refund.charge_id.as_str()) == Some(&refund.amount);
         found.add_if(!whole, Invariant::Charges, || {
             format!("refund {} of {} is not charge {} as a whole", refund.id, refund.amount, refund.charge_id)
@@ -190,12 +209,10 @@ fn charges_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found
     }
 }
 
-/// The grace after the deadline is the one that its claim was given, for as long as that keeps its places.
-fn ends_in_time(booking: &Booking, known: &Known<'_>, now: Timestamp, found: &mut Found) {
-    let claim = known.claims.get(&booking.id);
-    let live = claim.filter(|claim| matches!(claim.state, ClaimState::Paying | ClaimState::Sold));
-    let last = live.map_or(booking.expires_at, |claim| claim.until.max(booking.expires_at));
-    found.add_if(booking.status == Status::Pending && now > last, Invariant::Deadline, || {
+/// Also one that is just being sold, or whose charge is on its way: its end waits for neither.
+fn ends_in_time(booking: &Booking, now: Timestamp, found: &mut Found) {
+    let late = booking.status == Status::Pending && now > booking.expires_at;
+    found.add_if(late, Invariant::Deadline, || {
         format!("booking {} is PENDING, its deadline was {}", booking.id, booking.expires_at)
     });
 }

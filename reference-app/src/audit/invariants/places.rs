@@ -157,9 +157,10 @@ fn live_agrees(places: &Places<'_>, live: &LiveSeats, found: &mut Found) {
     }
 }
 
-/// The last taker of a seat has the highest fence of all that ever took it. No claim's time is asked: clocks are
-/// set back, fences are not.
+/// The last taker of a seat has the highest fence of all that ever took it, and no two have the same. No claim's time
+/// is asked: clocks are set back, fences are not.
 fn fences_rise(places: &Places<'_>, inventory: &Snapshot, found: &mut Found) {
+    let mut takers: HashMap<_, BookingId> = HashMap::new();
     for claim in &inventory.claims {
         let (event, booking, fence) = (claim.hold.event, claim.booking, claim.fence);
         let highest = places.events.get(&event).map(|event| event.fence);
@@ -167,6 +168,11 @@ fn fences_rise(places: &Places<'_>, inventory: &Snapshot, found: &mut Found) {
             format!("event {event} is below the fence {fence} of booking {booking}")
         });
         for seat in claim.want.seats() {
+            let other = takers.insert((event, *seat, fence.as_u64()), booking);
+            found.add_if(other.is_some(), Invariant::Fences, || {
+                let other = other.map(|other| other.to_string()).unwrap_or_default();
+                format!("seat {seat} of event {event} was at {fence} for the bookings {other} and {booking}")
+            });
             let Some(row) = places.seats.get(&(event, *seat)) else { continue };
             let rises = if row.booking == booking { row.fence == fence } else { row.fence > fence };
             found.add_if(!rises, Invariant::Fences, || {

@@ -187,6 +187,10 @@ fn a_confirmed_booking_has_its_tickets_and_its_places() {
     finds(Invariant::Sold, |reading| reading.inventory.claims[0].state = ClaimState::Lapsed);
     finds(Invariant::Sold, |reading| reading.inventory.claims[0].want = Want::Seats(vec![seat("A2")]));
     finds(Invariant::Sold, |reading| reading.bookings.bookings[0].status = Status::Expired);
+    finds(Invariant::Sold, |reading| {
+        reading.bookings.bookings[0].status = Status::Failed;
+        reading.inventory.claims[0].state = ClaimState::Paying;
+    });
 }
 
 #[test]
@@ -194,6 +198,22 @@ fn a_charge_has_its_booking_or_its_refund() {
     finds(Invariant::Charges, |reading| reading.bookings.bookings.clear());
     finds(Invariant::Charges, |reading| reading.bookings.bookings[0].status = Status::Cancelled);
     finds(Invariant::Charges, |reading| reading.ledger.refunds.push(Refund { amount: 1, ..refund() }));
+    let cancelled = |reading: &mut Reading, charges: &[&str], refunds: &[(&str, &str)]| {
+        reading.bookings.bookings[0].status = Status::Cancelled;
+        let charge = reading.ledger.charges.remove(0);
+        let again = |id: &&str| Charge { id: (*id).to_owned(), ..charge.clone() };
+        reading.ledger.charges = charges.iter().map(again).collect();
+        let refund = |(id, charge): &(&str, &str)| Refund {
+            id: (*id).to_owned(),
+            charge_id: (*charge).to_owned(),
+            amount: 100,
+        };
+        reading.ledger.refunds = refunds.iter().map(refund).collect();
+    };
+    finds(Invariant::Charges, |reading| cancelled(reading, &["ch_1"], &[("re_1", "ch_1"), ("re_2", "ch_1")]));
+    finds(Invariant::Charges, |reading| {
+        cancelled(reading, &["ch_1", "ch_2"], &[("re_1", "ch_1"), ("re_2", "ch_2")]);
+    });
     let mut refunded = whole();
     refunded.bookings.bookings[0].status = Status::Cancelled;
     refunded.ledger.refunds.push(refund());
@@ -201,16 +221,18 @@ fn a_charge_has_its_booking_or_its_refund() {
 }
 
 #[test]
-fn a_booking_ends_after_its_deadline_and_grace() {
-    let mut reading = whole();
-    reading.bookings.bookings[0].status = Status::Pending;
+fn a_booking_ends_by_its_deadline() {
     let late =
         |reading: &Reading, now| check(reading, now).iter().any(|v| v.invariant == Invariant::Deadline);
-    let until = reading.inventory.claims[0].until;
-    assert!(!late(&reading, until), "within its grace");
-    assert!(late(&reading, until + Duration::from_micros(1)));
-    reading.inventory.claims[0].state = ClaimState::Released;
-    assert!(late(&reading, LATER + Duration::from_micros(1)), "no grace without its places");
+    let after = LATER + Duration::from_micros(1);
+    assert!(!late(&whole(), after), "it has ended");
+    let mut reading = whole();
+    reading.bookings.bookings[0].status = Status::Pending;
+    assert!(!late(&reading, LATER));
+    for state in [ClaimState::Sold, ClaimState::Paying, ClaimState::Released] {
+        reading.inventory.claims[0].state = state;
+        assert!(late(&reading, after), "{state:?}");
+    }
 }
 
 #[test]
@@ -240,6 +262,17 @@ fn fences_only_rise() {
         let state = ClaimState::Reopened;
         let earlier = Claim { booking: BookingId::new(), state, ..reading.inventory.claims[0].clone() };
         reading.inventory.claims.push(earlier);
+    });
+    finds(Invariant::Fences, |reading| {
+        // Two earlier ones, below the last and not one above the other.
+        let earlier = Claim {
+            fence: Fence::new(3),
+            state: ClaimState::Reopened,
+            ..reading.inventory.claims[0].clone()
+        };
+        for _ in 0..2 {
+            reading.inventory.claims.push(Claim { booking: BookingId::new(), ..earlier.clone() });
+        }
     });
 }
 

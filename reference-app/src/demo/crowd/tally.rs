@@ -7,6 +7,10 @@ use hdrhistogram::Histogram;
 
 use super::super::api::Failure;
 
+const GROWS: &str = "a histogram that grows by itself takes every value";
+/// A day: more is no step's time.
+const LONGEST: u64 = 86_400_000_000;
+
 /// What a buyer waits for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
@@ -51,9 +55,9 @@ impl Default for Tally {
 
 impl Tally {
     pub(super) fn took(&mut self, step: Step, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        // Not `saturating_record`: that one does not grow.
-        self.steps[step as usize].record(micros).expect("a histogram that grows by itself takes every value");
+        let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST).min(LONGEST);
+        // Not `saturating_record`, which takes a long time for the longest that it has seen and does not grow.
+        self.steps[step as usize].record(micros).expect(GROWS);
     }
 
     pub(super) async fn timed<T>(
@@ -80,7 +84,7 @@ impl Tally {
 
     pub(super) fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
-            mine.add(theirs).expect("a histogram that grows by itself takes every value");
+            mine.add(theirs).expect(GROWS);
         }
         for (status, count) in &other.ended {
             *self.ended.entry(status.clone()).or_default() += count;
@@ -111,12 +115,17 @@ impl Tally {
         let seconds = took.as_secs_f64();
         #[allow(clippy::cast_precision_loss)] // a rate to be read
         let rate = confirmed as f64 / seconds;
-        println!("{confirmed} confirmed in {seconds:.2} s: {rate:.0} confirmed/s");
+        let errors = self.errors();
+        println!("{confirmed} confirmed in {seconds:.2} s: {rate:.0} confirmed/s, {errors} errors");
+    }
+
+    fn errors(&self) -> u64 {
+        self.errors.values().map(|(count, _)| count).sum()
     }
 
     /// Whether every buyer got an answer and every booking came to an end.
     pub(super) fn verdict(&self) -> Result<(), String> {
-        let errors: u64 = self.errors.values().map(|(count, _)| count).sum();
+        let errors = self.errors();
         let pending = self.ended.get("PENDING").copied().unwrap_or_default();
         match (errors, pending) {
             (0, 0) => Ok(()),
@@ -128,6 +137,22 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_kept_as_they_were_however_long() {
+        let mut whole = Tally::default();
+        for millis in [1, 250, 40_000] {
+            let mut lane = Tally::default();
+            lane.took(Step::Book, Duration::from_millis(millis));
+            whole.add(&lane);
+        }
+        whole.took(Step::Book, Duration::MAX);
+        let book = &whole.steps[Step::Book as usize];
+        for (quantile, millis) in [(0.25, 1), (0.5, 250), (0.75, 40_000), (1.0, LONGEST / 1_000)] {
+            let (value, micros) = (book.value_at_quantile(quantile), millis * 1_000);
+            assert!(value.abs_diff(micros) <= micros / 500, "{value} for {micros} at {quantile}");
+        }
+    }
 
     #[test]
     fn an_error_or_a_booking_without_end_fails_the_demo() {

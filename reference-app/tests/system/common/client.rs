@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::until;
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Buyer {
     base: String,
     client: reqwest::Client,
@@ -56,6 +56,11 @@ impl Buyer {
     pub fn nobody(base: &str) -> Self {
         let client = reqwest::Client::builder().timeout(super::PATIENCE).build().expect("a client");
         Self { base: base.to_owned(), client, token: None, session: Value::Null }
+    }
+
+    /// Somebody with a token that was signed for them.
+    pub fn with_token(base: &str, token: String) -> Self {
+        Self { token: Some(token), ..Self::nobody(base) }
     }
 
     pub async fn register(base: &str, name: &str) -> Self {

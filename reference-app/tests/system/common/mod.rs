@@ -2,9 +2,14 @@
 #![allow(dead_code)] // each test file uses a part
 #![allow(clippy::print_stderr)] // what the system logs belongs to the test's output
 
+pub mod accounts;
 pub mod client;
+pub mod load;
 pub mod provider;
+pub mod soak;
+pub mod wire;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -17,6 +22,9 @@ pub use client::{Answer, Buyer};
 
 /// Bounds every wait: a condition that never comes fails the test with a name, and a slow machine passes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A setting of the machine, not of the system: how many files the process may open.
+pub const OPEN_FILES: &str = "OPEN_FILES";
 
 static NEXT_OFFSET: AtomicU16 = AtomicU16::new(0);
 
@@ -113,6 +121,14 @@ impl System {
             .expect("signalled");
     }
 
+    /// The memory that it has now, in bytes.
+    pub fn resident(&self) -> u64 {
+        let pid = self.child.id().expect("running");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1_024
+    }
+
     pub fn data_dir(&self) -> &Path {
         &self.dir
     }
@@ -120,6 +136,11 @@ impl System {
     /// The address of a port of API.md: 8080 the gateway, 8081 auth and on.
     pub fn url(&self, port: u16) -> String {
         format!("http://127.0.0.1:{}", port + self.offset)
+    }
+
+    /// The same as a socket's address.
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port + self.offset))
     }
 
     /// Somebody who has registered.
@@ -145,7 +166,15 @@ impl System {
 }
 
 fn command(dir: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ticketblitz"));
+    let mut command = match settings.iter().find(|(name, _)| name == OPEN_FILES) {
+        None => Command::new(env!("CARGO_BIN_EXE_ticketblitz")),
+        Some((_, files)) => {
+            let mut shell = Command::new("sh");
+            let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+            shell.args(["-c", &limited, env!("CARGO_BIN_EXE_ticketblitz")]);
+            shell
+        }
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TICKETBLITZ_") {
             command.env_remove(name);
@@ -165,6 +194,13 @@ fn free_offset() -> u16 {
             return offset;
         }
     }
+}
+
+/// A number by which a longer run is asked for.
+#[allow(clippy::disallowed_methods)] // of the tests, not of the system
+pub fn setting(name: &str) -> Option<u32> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
 }
 
 /// Looks until the condition holds.

@@ -87,5 +87,6 @@ async fn hold_up(State(gate): State<Gate>, request: Request<Body>, next: Next) -
 
 async fn axum_serve(listener: tokio::net::TcpListener, app: Router) {
     let stop = tokio_util::sync::CancellationToken::new();
-    platform::server::serve(listener, app, stop, std::time::Duration::from_secs(1)).await;
+    let limits = platform::server::Limits::new(1_000, 2_000);
+    platform::server::serve(listener, app, limits, stop, std::time::Duration::from_secs(1)).await;
 }
