@@ -13,7 +13,7 @@ use super::floors::Floors;
 use super::http::progress;
 use super::process::{GATEWAY, Hello, System};
 use super::sale::{Mint, Sale};
-use super::table::{Goal, Row, Table, median, percentile};
+use super::table::{Goal, Row, Table, counted, median, percentile};
 use super::wire::{Connection, request};
 use super::{CLIENTS, Scale};
 
@@ -35,14 +35,19 @@ pub(super) async fn measure(
     floors.rate(CLIENTS, warm_up).await;
     let mut figures = Figures::default();
     for round in 1..=scale.rounds {
+        system.at_rest().await?;
         progress(round, "confirmed bookings");
-        figures.rates.push((buyers.buy(crowd, CLIENTS).await?.rate(), floors.rate(CLIENTS, crowd).await));
+        let floor = floors.rate(CLIENTS, crowd).await;
+        figures.rates.push((buyers.buy(crowd, CLIENTS).await?.rate(), floor));
+        system.at_rest().await?;
         progress(round, "one buyer alone");
-        figures.alone.push((buyers.buy(alone, 1).await?.millis, floors.alone(alone).await));
+        let floor = floors.alone(alone).await;
+        figures.alone.push((buyers.buy(alone, 1).await?.millis, floor));
     }
+    system.at_rest().await?;
     figures.tell(table);
     table.add(Row {
-        what: format!("resident memory after {all} bookings (floor: hello)"),
+        what: format!("resident memory after {} bookings", counted(all)),
         unit: "MB",
         measured: system.resident()?,
         floor: Some(hello.resident()?),

@@ -6,7 +6,7 @@ use super::http::progress;
 use super::load::{Clients, Load, Requests};
 use super::process::{GATEWAY, Hello, System};
 use super::sale::{Mint, Sale};
-use super::table::{Goal, Row, Table, median};
+use super::table::{Goal, Row, Table, counted, median};
 use super::{Scale, wire};
 
 const CONNECTIONS: usize = 1_000;
@@ -40,7 +40,11 @@ pub(super) async fn measure(
         took.push(load.took.as_secs_f64() * 1e3);
     }
     table.add(Row {
-        what: format!("burst: {times} requests over {connections} new connections for one seat"),
+        what: format!(
+            "burst: {} requests over {} new connections for one seat",
+            counted(times),
+            counted(connections)
+        ),
         unit: "ms",
         measured: median(took),
         floor: Some(median(floor)),

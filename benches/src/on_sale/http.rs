@@ -1,5 +1,6 @@
 //! Requests a second, against those of a server that only says hello.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::load::{Clients, Requests};
@@ -19,7 +20,7 @@ const REGULARS: usize = 256;
 /// A kind of request.
 struct Kind {
     what: &'static str,
-    clients: Clients,
+    address: SocketAddr,
     requests: Arc<Requests>,
     times: usize,
     /// What each of them must be answered.
@@ -31,10 +32,11 @@ struct Kind {
 impl Kind {
     /// A tenth to warm up, then what counts.
     async fn round(&mut self) -> Result<(), String> {
-        let status = self.status;
-        self.clients.ask(&self.requests, self.times / 10).await?.rate(status)?;
-        let rate = self.clients.ask(&self.requests, self.times).await?.rate(status);
-        self.rates.push(rate.map_err(|error| format!("{}: {error}", self.what))?);
+        let mut clients = Clients::connect(self.address, CLIENTS).await?;
+        let named = |error: String| format!("{}: {error}", self.what);
+        clients.ask(&self.requests, self.times / 10).await?.rate(self.status).map_err(named)?;
+        let rate = clients.ask(&self.requests, self.times).await?.rate(self.status).map_err(named)?;
+        self.rates.push(rate);
         Ok(())
     }
 }
@@ -119,20 +121,11 @@ async fn kinds(system: &System, hello: &Hello, scale: Scale) -> Result<Vec<Kind>
             Some(0.35),
         ),
     ];
-    let mut kinds = Vec::new();
-    for (what, address, requests, times, status, least) in rows {
-        let clients = Clients::connect(address, CLIENTS).await?;
-        kinds.push(Kind {
-            what,
-            clients,
-            requests,
-            times: scale.of(times),
-            status,
-            least,
-            rates: Vec::new(),
-        });
-    }
-    Ok(kinds)
+    let kinds = rows.map(|(what, address, requests, times, status, least)| {
+        let times = scale.of(times);
+        Kind { what, address, requests, times, status, least, rates: Vec::new() }
+    });
+    Ok(kinds.into())
 }
 
 fn one(request: Vec<u8>) -> Arc<Requests> {

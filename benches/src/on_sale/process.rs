@@ -20,6 +20,8 @@ const OFFSETS: std::ops::Range<u16> = 2_000..24_000;
 /// A start that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// Whoever used no more than a clock tick in this time is at rest.
+const AT_REST: Duration = Duration::from_millis(250);
 
 /// A running `ticketblitz serve` on a data directory of its own.
 #[derive(Debug)]
@@ -58,6 +60,22 @@ impl System {
 
     pub(super) fn resident(&self) -> Result<f64, String> {
         resident(&self.child)
+    }
+
+    /// Waits until the server has nothing left to do: mails of confirmed bookings go on after their buyers have
+    /// been answered, and would slow down whatever is measured next, a floor not least.
+    pub(super) async fn at_rest(&self) -> Result<(), String> {
+        let began = Instant::now();
+        let mut before = ticks(&self.child)?;
+        while began.elapsed() < PATIENCE {
+            tokio::time::sleep(AT_REST).await; // between two looks
+            let now = ticks(&self.child)?;
+            if now - before <= 1 {
+                return Ok(());
+            }
+            before = now;
+        }
+        Err(format!("the server was still at work after {} s", PATIENCE.as_secs()))
     }
 
     async fn until_up(&mut self, port: u16, began: Instant) -> Result<(), String> {
@@ -109,11 +127,25 @@ impl Hello {
     }
 }
 
+/// What Linux tells about a process.
+fn told(child: &Child, file: &str) -> Result<String, String> {
+    let id = child.id().ok_or("the process has ended")?;
+    let path = format!("/proc/{id}/{file}");
+    std::fs::read_to_string(&path).map_err(|error| format!("{path} cannot be read: {error}"))
+}
+
+/// Processor time used so far, in clock ticks.
+fn ticks(child: &Child) -> Result<u64, String> {
+    let stat = told(child, "stat")?;
+    // The fields behind the name, which may contain anything: the first is the third of proc(5).
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let used = |field: usize| fields.get(field - 3).and_then(|ticks| ticks.parse::<u64>().ok());
+    used(14).zip(used(15)).map(|(user, system)| user + system).ok_or_else(|| format!("no times in {stat}"))
+}
+
 /// Memory in RAM, in megabytes of 10^6 bytes.
 fn resident(child: &Child) -> Result<f64, String> {
-    let id = child.id().ok_or("the process has ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))
-        .map_err(|error| format!("resident memory is read from /proc: {error}"))?;
+    let status = told(child, "status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     kibibytes.map(|kibibytes| kibibytes * 1_024.0 / 1e6).ok_or_else(|| "/proc tells no VmRSS".to_owned())
