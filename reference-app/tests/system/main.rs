@@ -7,5 +7,6 @@ mod demo;
 mod errors;
 mod flow;
 mod lifecycle;
+mod releases;
 mod seed_defects;
 mod walkthrough;

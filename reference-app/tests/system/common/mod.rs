@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr)] // what the system logs belongs to the test's output
 
 pub mod client;
+pub mod dump;
 pub mod provider;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +41,12 @@ impl System {
         let mut system = Self::launch(&dir, &settings).await;
         system._temporary = Some(temporary);
         system
+    }
+
+    /// A start on a directory that is there already, and that the test keeps.
+    pub async fn start_on(dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let settings: Vec<_> = settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Self::launch(dir, &settings).await
     }
 
     /// Tries port offsets until all its ports are free.
