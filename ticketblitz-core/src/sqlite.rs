@@ -5,11 +5,12 @@
 //! piece behind a savepoint of its own, in one transaction: a piece that fails is undone alone, and nobody is
 //! answered before the commit that holds their work is on the disk (WAL, `synchronous=FULL`).
 
+mod error;
+mod schema;
 mod text;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use futures::future::BoxFuture;
@@ -19,44 +20,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 pub use sqlx::{self, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
 
+pub use error::Error;
 use writer::Writer;
 
 /// How long a statement waits for another process's write (`users create` beside a running server).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What went wrong in the database. Cheap to clone: a failed commit is told to everyone who shared it.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{context}: {source}")]
-pub struct Error {
-    context: &'static str,
-    source: Arc<sqlx::Error>,
-}
-
-impl Error {
-    fn new(context: &'static str, source: sqlx::Error) -> Self {
-        Self { context, source: Arc::new(source) }
-    }
-
-    /// The name of the broken constraint or the columns of the broken index, if one was broken: SQLite says
-    /// `UNIQUE constraint failed: users.email`, this is `users.email`.
-    #[must_use]
-    pub fn constraint(&self) -> Option<&str> {
-        let sqlx::Error::Database(error) = &*self.source else { return None };
-        error.message().split_once("constraint failed: ").map(|(_, name)| name)
-    }
-
-    /// The driver's error.
-    #[must_use]
-    pub fn driver_error(&self) -> &sqlx::Error {
-        &self.source
-    }
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(source: sqlx::Error) -> Self {
-        Self::new("the database refused", source)
-    }
-}
 
 /// A database. Clones share the writer and the readers.
 #[derive(Debug, Clone)]

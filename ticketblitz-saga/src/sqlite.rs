@@ -1,7 +1,9 @@
 //! Sagas, outbox and inbox in SQLite.
 
+pub(crate) mod purge;
+
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Executor, Row as _, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection};
 use ticketblitz_core::sqlite::Sqlite;
 use ticketblitz_core::{Envelope, Timestamp};
 
@@ -9,19 +11,17 @@ use crate::Error;
 use crate::rows::{Stored, sealed};
 use crate::state::{Phase, Row, Wake};
 
-/// Makes the tables `saga_instance`, `saga_audit`, `outbox`, `outbox_position`, `outbox_delivery` and `inbox`
-/// where they are absent. Call it at every opening; it keeps no migration table of its own.
+/// What makes each version of the tables of the one before. Never changed once released.
+const VERSIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/schema-2.sql")];
+
+/// Makes the tables `saga_instance`, `saga_audit`, `outbox`, `outbox_position`, `outbox_delivery` and `inbox`, or
+/// brings those of an earlier version up to date. Call it at every opening; it counts its versions for itself
+/// ([`Sqlite::bring_up`]), whatever the application uses.
 ///
 /// # Errors
-/// The database refused.
+/// The tables are of a later version than this one, or the database refused.
 pub async fn setup(db: &Sqlite) -> Result<(), Error> {
-    db.write(|conn| {
-        Box::pin(async move {
-            conn.execute(include_str!("sqlite/schema.sql")).await?;
-            Ok(())
-        })
-    })
-    .await
+    Ok(db.bring_up("ticketblitz-saga", &VERSIONS).await?)
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
@@ -149,11 +149,12 @@ impl sealed::Rows for SqliteConnection {
 
     async fn push(&mut self, event: &Envelope) -> Result<(), Error> {
         let envelope = serde_json::to_string(event).map_err(|e| Error::data("an event", e))?;
-        sqlx::query("INSERT INTO outbox (id, topic, key, envelope) VALUES ($1, $2, $3, $4)")
+        sqlx::query("INSERT INTO outbox (id, topic, key, envelope, occurred_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(event.id)
             .bind(&event.kind)
             .bind(&event.key)
             .bind(envelope)
+            .bind(event.occurred_at)
             .execute(self)
             .await?;
         Ok(())
