@@ -208,6 +208,51 @@ mod tests {
         insert(&db, 7, false).await.expect("the writer goes on");
     }
 
+    async fn pragma(db: &Sqlite, sql: &'static str) {
+        let set: Result<(), TestError> = db
+            .write(move |conn| Box::pin(async move { Ok(sqlx::query(sql).execute(conn).await.map(drop)?) }))
+            .await;
+        set.expect(sql);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_undoes_what_it_hits_is_told_and_passes() {
+        let (_dir, db) = numbers().await;
+        pragma(&db, "CREATE TABLE blobs (n INTEGER PRIMARY KEY, b BLOB NOT NULL)").await;
+        pragma(&db, "PRAGMA max_page_count = 40").await;
+        let large = |n: i64| {
+            db.write(move |conn| {
+                Box::pin(async move {
+                    let insert = sqlx::query("INSERT INTO blobs VALUES ($1, zeroblob(10000))").bind(n);
+                    Ok::<_, TestError>(insert.execute(conn).await.map(drop)?)
+                })
+            })
+        };
+        let all = futures::future::join_all((0..40).map(large)).await;
+        let kept = all.iter().filter(|result| result.is_ok()).count();
+        assert!(kept < 40, "40 pages of 4 KiB do not take 400 kB");
+        for error in all.into_iter().filter_map(Result::err) {
+            assert!(matches!(&error, TestError::Database(error) if error.is_unavailable()), "{error}");
+        }
+        let count = "SELECT count(*) FROM blobs";
+        let there: i64 = sqlx::query_scalar(count).fetch_one(db.readers()).await.expect("counts");
+        assert_eq!(
+            usize::try_from(there).expect("few"),
+            kept,
+            "what was answered is there, and nothing else"
+        );
+        pragma(&db, "PRAGMA max_page_count = 100000").await;
+        futures::future::join_all((100..140).map(large))
+            .await
+            .into_iter()
+            .for_each(|r| r.expect("room again"));
+        let refused = insert(&db, 0, true).await.expect_err("refused");
+        assert!(!matches!(refused, TestError::Database(_)));
+        insert(&db, 0, false).await.expect("written");
+        let twice = insert(&db, 0, false).await.expect_err("a key twice");
+        assert!(matches!(twice, TestError::Database(error) if !error.is_unavailable()));
+    }
+
     #[tokio::test]
     async fn writes_after_close_fail_and_nothing_is_lost() {
         let (dir, db) = numbers().await;

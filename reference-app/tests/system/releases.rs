@@ -171,10 +171,7 @@ async fn is_taken_over(release: &Path) {
             assert_eq!(now["status"], expected, "{seats}: {now}");
             assert_eq!(now["seatIds"].to_string(), *seats);
             if expected == "CONFIRMED" {
-                assert_eq!(
-                    buyer.tickets(&now).await.len(),
-                    usize::try_from(now["quantity"].as_u64().unwrap()).unwrap()
-                );
+                assert_eq!(buyer.tickets(&now).await.len().to_string(), now["quantity"].to_string());
                 assert_eq!(charged(&system.ledger().await, &now), (1, 0), "{now}");
                 let seats: Vec<String> = serde_json::from_str(seats).expect("JSON");
                 for seat in &seats {

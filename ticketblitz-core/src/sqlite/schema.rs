@@ -5,8 +5,7 @@ use sqlx::SqliteConnection;
 use super::{Error, Sqlite};
 
 /// Not `PRAGMA user_version` and no migration tool's table: those are the application's.
-const VERSIONS: &str =
-    "CREATE TABLE IF NOT EXISTS library_schema (library TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID";
+const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS library_schema (library TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID";
 
 impl Sqlite {
     /// Brings the tables of `library` to the latest version. `versions` are the statements that make each version of
@@ -115,9 +114,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let db = Sqlite::open(dir.path().join("test.db")).await.expect("opens");
         let made: Result<(), Error> = db
-            .write(|conn| {
-                Box::pin(async { Ok(sqlx::raw_sql(FIRST[0]).execute(conn).await.map(drop)?) })
-            })
+            .write(|conn| Box::pin(async { Ok(sqlx::raw_sql(FIRST[0]).execute(conn).await.map(drop)?) }))
             .await;
         made.expect("made");
         db.bring_up("parcels", &SECOND).await.expect("the second");
