@@ -114,4 +114,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         before: Option<PaymentId>,
         limit: u32,
     ) -> Result<Vec<Payment>, StoreError>;
+
+    /// Forgets at most `limit` bookings that were voided before `before` and never ordered; answers how many.
+    async fn forget_voided(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

@@ -29,7 +29,7 @@ impl Database {
         self.0.execute("ROLLBACK").await.expect("unlocked");
     }
 
-    async fn count(&mut self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&mut self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&mut self.0).await.expect("counts")
     }
 }

@@ -8,5 +8,6 @@ mod errors;
 mod flow;
 mod lifecycle;
 mod releases;
+mod retention;
 mod seed_defects;
 mod walkthrough;
