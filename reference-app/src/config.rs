@@ -73,6 +73,13 @@ pub(crate) struct ServeArgs {
     /// How long a refresh token is good.
     #[arg(long, env = "TICKETBLITZ_REFRESH_TOKEN_TTL", default_value = "30d", value_parser = duration::parse)]
     pub(crate) refresh_token_ttl: Duration,
+    /// How long to keep what nobody needs any more: events that everybody was told, sagas that have ended, sessions that
+    /// have expired. Bookings, payments, tickets and mail are never deleted.
+    #[arg(long, env = "TICKETBLITZ_RETENTION", default_value = "7d", value_parser = duration::parse)]
+    pub(crate) retention: Duration,
+    /// How long the answer to a booking is kept for whoever sends it again with the same Idempotency-Key.
+    #[arg(long, env = "TICKETBLITZ_KEY_RETENTION", default_value = "24h", value_parser = duration::parse)]
+    pub(crate) key_retention: Duration,
     #[command(flatten)]
     pub(crate) passwords: PasswordArgs,
     /// The password of the administrator that a first start makes; random if absent.

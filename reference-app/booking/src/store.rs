@@ -42,6 +42,19 @@ pub enum StoreError {
     Damaged(#[from] serde_json::Error),
 }
 
+impl StoreError {
+    /// The same may succeed later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_unavailable(),
+            Self::Saga(error) => error.is_unavailable(),
+            Self::Idempotency(error) => matches!(error, ticketblitz_idempotency::Error::Backend(_)),
+            Self::NoSuchBooking(_) | Self::Illegal(_) | Self::TooEarly(_) | Self::Damaged(_) => false,
+        }
+    }
+}
+
 /// What became of a new booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {

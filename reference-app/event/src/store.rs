@@ -89,5 +89,15 @@ pub(crate) enum Error {
     Messages(#[from] ticketblitz_saga::Error),
 }
 
+impl Error {
+    /// The same may succeed later.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_unavailable(),
+            Self::Messages(error) => error.is_unavailable(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -41,7 +41,7 @@ pub(crate) fn router(state: AppState) -> (Router, OpenApi) {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error, error.is_unavailable())
     }
 }
 
@@ -106,7 +106,7 @@ fn escaped(text: &str) -> String {
 
 /// One mail as it was sent.
 async fn mail(State(state): State<AppState>, Path(id): Path<NotificationId>) -> Result<Response, Problem> {
-    let mail = state.mailer.sent(id).await.map_err(|error| Problem::internal(&error))?;
+    let mail = state.mailer.sent(id).await.map_err(|error| Problem::of_store(&error, true))?;
     let mail = mail.ok_or_else(|| Problem::not_found(format!("there is no mail {id}")))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], mail).into_response())
 }

@@ -24,7 +24,7 @@ pub(crate) fn router(store: Arc<dyn Store>) -> (Router, OpenApi) {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error, error.is_unavailable())
     }
 }
 

@@ -10,6 +10,8 @@ mod flow;
 mod hostile;
 mod kills;
 mod lifecycle;
+mod releases;
+mod retention;
 mod seed_defects;
 mod walkthrough;
 mod wire;

@@ -64,6 +64,24 @@ async fn a_booking_that_is_not_paid_expires_and_late_money_goes_back_once() {
 }
 
 #[tokio::test]
+async fn late_money_goes_back_also_when_the_saga_is_forgotten() {
+    let clock = ManualClock::at(SystemClock.now());
+    let world = World::at(Arc::new(clock.clone())).await;
+    let (expired, confirmed) = (world.booked().await, world.confirmed().await);
+    world.service.pay(BookingId::new()).await.expect_err("nobody knows that booking: it may come");
+    clock.advance(DEADLINE);
+    assert_eq!(world.settled(expired).await.status, BookingStatus::Expired);
+    clock.advance(DEADLINE);
+    assert_eq!(ticketblitz_saga::purge(&world.service.db, clock.now(), 10).await.unwrap(), 2);
+    for _ in 0..3 {
+        world.service.pay(expired).await.unwrap();
+        world.service.pay(confirmed).await.unwrap();
+    }
+    assert_eq!(world.service.told(expired).await, [REFUND_REQUESTED, BOOKING_FAILED]);
+    assert_eq!(world.service.told(confirmed).await, [BOOKING_CONFIRMED]);
+}
+
+#[tokio::test]
 async fn money_that_comes_after_a_decline_goes_back_once() {
     let world = World::new().await;
     let id = world.booked().await;

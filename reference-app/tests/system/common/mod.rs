@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod client;
+pub mod dump;
 pub mod load;
 pub mod provider;
 pub mod soak;
@@ -48,6 +49,12 @@ impl System {
         let mut system = Self::launch(&dir, &settings).await;
         system._temporary = Some(temporary);
         system
+    }
+
+    /// A start on a directory that is there already, and that the test keeps.
+    pub async fn start_on(dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let settings: Vec<_> = settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Self::launch(dir, &settings).await
     }
 
     /// Tries port offsets until all its ports are free.
