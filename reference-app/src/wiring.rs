@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth::AdminAnnouncement;
 use axum::Router;
 use contract::{AuthClient, EventClient, InventoryClient};
 use gateway::{RateLimit, Route};
@@ -33,14 +34,8 @@ pub(crate) struct System {
     pub(crate) apps: HashMap<&'static str, Router>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) databases: Vec<Sqlite>,
-    pub(crate) admin: Option<Admin>,
-}
-
-/// The administrator that this start made.
-pub(crate) struct Admin {
-    pub(crate) email: String,
-    pub(crate) password: String,
-    pub(crate) path: String,
+    /// Whose password the operator is to be shown.
+    pub(crate) admin: Option<AdminAnnouncement>,
 }
 
 /// Builds the roles of this process, which live by `clock`.
@@ -82,11 +77,7 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
     let verifier = TokenVerifier::new(started.keys, Arc::clone(&clock));
     let context = AuthContext { verifier, services: services.clone() };
     let mut parts = Parts::new(Arc::clone(&clock), context.clone());
-    parts.system.admin = started.announced_admin.map(|admin| Admin {
-        email: admin.email,
-        password: admin.password,
-        path: admin.path.display().to_string(),
-    });
+    parts.system.admin = started.announced_admin;
     let auth = parts.add(started.service);
 
     let config = inventory::Config {

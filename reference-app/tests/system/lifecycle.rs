@@ -72,6 +72,25 @@ async fn a_restart_keeps_what_was_promised_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn the_first_start_that_succeeds_prints_the_password() {
+    let mut system = System::start(&[("TICKETBLITZ_SAMPLE_DATA", "false")]).await;
+    assert_eq!(system.banner.matches("Administrator admin@ticketblitz.local").count(), 1);
+    system.terminate().await;
+    std::fs::remove_dir_all(system.data_dir()).expect("emptied");
+    // Refused after the administrator is made.
+    let failed = system.run(&["serve", "--port-offset", &system.offset.to_string(), "--hold-ttl", "2h"]).await;
+    assert!(!failed.status.success());
+    let sentence = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(sentence.contains("TICKETBLITZ_HOLD_TTL"), "{sentence}");
+    system.restart().await;
+    let password = std::fs::read_to_string(system.data_dir().join("admin-password")).expect("a file");
+    assert!(system.banner.contains(password.trim()), "{}", system.banner);
+    system.terminate().await;
+    system.restart().await;
+    assert!(!system.banner.contains("Administrator"), "{}", system.banner);
+}
+
+#[tokio::test]
 async fn sigterm_lets_a_request_under_way_finish() {
     let mut system = System::start(&[]).await;
     let base = system.url(8080);
