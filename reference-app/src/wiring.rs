@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use auth::AdminAnnouncement;
 use axum::Router;
 use contract::{AuthClient, EventClient, InventoryClient};
-use gateway::{RateLimit, Route};
+use gateway::{Access, RateLimit, Route};
 use payment::PspClient;
 use platform::auth::{AuthContext, Jwks, KeySource, ServiceTokens, TokenVerifier};
 use platform::layers::{AppLayers, standard};
@@ -128,6 +128,7 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
         ("/api/bookings", "booking", &booking),
         ("/api/payments", "payment", &payment),
         ("/api/notifications", "notification", &notification),
+        ("/mail", "notification", &notification),
     ];
     let routes = routes.map(|(prefix, role, transport)| Route { prefix, role, transport: transport.clone() });
     let limit = args.rate_limit.0.map_or_else(RateLimit::off, RateLimit::per_second);
@@ -187,10 +188,16 @@ impl Parts {
         &mut self,
         role: &'static str,
         router: Router,
-        openapi: OpenApi,
+        mut openapi: OpenApi,
         health: Health,
         internal: bool,
     ) -> Transport {
+        let title = format!("TicketBlitz {role}");
+        // The provider asks nobody for a token.
+        let takes_token = |method: &_, path: &_| {
+            role != Role::Psp.name() && gateway::access(method, path) != Access::Public
+        };
+        platform::openapi::introduce(&mut openapi, &title, env!("CARGO_PKG_VERSION"), takes_token);
         let router = router.merge(platform::openapi::routes(openapi));
         let app = standard(router, AppLayers { role, auth: self.auth.clone(), health, internal });
         self.system.apps.insert(role, app.clone());

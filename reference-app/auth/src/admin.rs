@@ -98,7 +98,8 @@ async fn unseen(
     let password = text.trim_end().to_owned();
     let account = store.by_email(&Email::key_of(EMAIL)).await.map_err(failed)?;
     // That start may have ended before the account, and the administrator be one that the operator made.
-    let opens = passwords.verify(password.clone(), account.and_then(|(_, hash)| hash)).await.map_err(failed)?;
+    let opens =
+        passwords.verify(password.clone(), account.and_then(|(_, hash)| hash)).await.map_err(failed)?;
     Ok(opens.then(|| AdminAnnouncement::new(data_dir, password)))
 }
 
