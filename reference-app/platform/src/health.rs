@@ -46,7 +46,7 @@ impl Health {
         self.check("database", move || {
             let db = db.clone();
             async move {
-                let read = sqlite::query("SELECT count(*) FROM sqlite_master").execute(db.readers()).await;
+                let read = sqlite::query("SELECT count(*) FROM sqlite_master").fetch_one(db.readers()).await;
                 read.map(drop).map_err(|error| error.to_string())
             }
         })
