@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth::AdminAnnouncement;
 use axum::Router;
 use contract::{AuthClient, EventClient, InventoryClient};
-use gateway::{RateLimit, Route};
+use gateway::{Access, RateLimit, Route};
 use payment::PspClient;
 use platform::auth::{AuthContext, Jwks, KeySource, ServiceTokens, TokenVerifier};
 use platform::layers::{AppLayers, standard};
@@ -34,14 +35,8 @@ pub(crate) struct System {
     pub(crate) apps: HashMap<&'static str, Router>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) databases: Vec<Sqlite>,
-    pub(crate) admin: Option<Admin>,
-}
-
-/// The administrator that this start made.
-pub(crate) struct Admin {
-    pub(crate) email: String,
-    pub(crate) password: String,
-    pub(crate) path: String,
+    /// Whose password the operator is to be shown.
+    pub(crate) admin: Option<AdminAnnouncement>,
 }
 
 /// Builds the roles of this process, which live by `clock`.
@@ -83,11 +78,7 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
     let verifier = TokenVerifier::new(started.keys, Arc::clone(&clock));
     let context = AuthContext { verifier, services: services.clone() };
     let mut parts = Parts::new(Arc::clone(&clock), context.clone());
-    parts.system.admin = started.announced_admin.map(|admin| Admin {
-        email: admin.email,
-        password: admin.password,
-        path: admin.path.display().to_string(),
-    });
+    parts.system.admin = started.announced_admin;
     let auth = parts.add(started.service);
 
     let config = inventory::Config {
@@ -139,6 +130,7 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
         ("/api/bookings", "booking", &booking),
         ("/api/payments", "payment", &payment),
         ("/api/notifications", "notification", &notification),
+        ("/mail", "notification", &notification),
     ];
     let routes = routes.map(|(prefix, role, transport)| Route { prefix, role, transport: transport.clone() });
     let limit = args.rate_limit.0.map_or_else(RateLimit::off, RateLimit::per_second);
@@ -208,10 +200,16 @@ impl Parts {
         &mut self,
         role: &'static str,
         router: Router,
-        openapi: OpenApi,
+        mut openapi: OpenApi,
         health: Health,
         internal: bool,
     ) -> Transport {
+        let title = format!("TicketBlitz {role}");
+        // The provider asks nobody for a token.
+        let takes_token = |method: &_, path: &_| {
+            role != Role::Psp.name() && gateway::access(method, path) != Access::Public
+        };
+        platform::openapi::introduce(&mut openapi, &title, env!("CARGO_PKG_VERSION"), takes_token);
         let router = router.merge(platform::openapi::routes(openapi));
         let app = standard(router, AppLayers { role, auth: self.auth.clone(), health, internal });
         self.system.apps.insert(role, app.clone());

@@ -79,7 +79,7 @@ pub struct Auth {
     pub service: Service,
     /// The keys of this instance, without a detour over HTTP.
     pub keys: Arc<dyn KeySource>,
-    /// An administrator that this start has made, to be shown to the operator once.
+    /// An administrator whose password is to be shown to the operator once.
     pub announced_admin: Option<AdminAnnouncement>,
 }
 

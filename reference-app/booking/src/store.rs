@@ -5,6 +5,7 @@ pub mod sqlite;
 use std::fmt;
 
 use async_trait::async_trait;
+use contract::TicketId;
 use contract::booking::Ticket;
 use ticketblitz_core::{BookingId, EventId, MessageId, Timestamp, UserId};
 use ticketblitz_idempotency::sqlite::Finish;
@@ -173,8 +174,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<Booking>, StoreError>;
 
-    /// The tickets of a booking: none unless it is CONFIRMED.
-    async fn tickets(&self, id: BookingId) -> Result<Vec<Ticket>, StoreError>;
+    /// The tickets of a booking, in the order of its seats: none unless it is CONFIRMED.
+    async fn tickets(
+        &self,
+        id: BookingId,
+        after: Option<TicketId>,
+        limit: u32,
+    ) -> Result<Vec<Ticket>, StoreError>;
 
     /// Waits until the booking is so, however long that takes; `None` if there is no such booking.
     ///

@@ -9,10 +9,8 @@ use axum::{Json as JsonBody, Router};
 use contract::event::{Event, EventRequest, Layout};
 use platform::Problem;
 use platform::auth::Staff;
-use platform::extract::{Json, Listed, Page, Path, Query};
-use serde::Deserialize;
+use platform::extract::{Json, Listed, Path, Query};
 use ticketblitz_core::EventId;
-use utoipa::IntoParams;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,55 +28,41 @@ pub(crate) fn router(catalog: Arc<Catalog>) -> (Router, OpenApi) {
         .split_for_parts()
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Filter {
-    /// Not begun, not cancelled.
-    Upcoming,
-    /// On sale, with places left.
-    Available,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Search {
-    #[param(inline)]
-    filter: Option<Filter>,
-    /// Part of the name, case aside.
-    name: Option<String>,
-    /// Part of the venue, case aside.
-    venue: Option<String>,
-}
-
 /// Events in the order of their start.
 #[utoipa::path(get, path = "/api/events", tag = "events",
-    params(Search,
+    params(
+        ("filter" = Option<String>, Query,
+            description = "`upcoming`: not begun, not cancelled; `available`: on sale, with places left"),
+        ("name" = Option<String>, Query, description = "Part of the name, case aside"),
+        ("venue" = Option<String>, Query, description = "Part of the venue, case aside"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 if absent"),
         ("cursor" = Option<String>, Query, description = "The nextCursor of the page before")),
     responses((status = 200, body = Listed<Event>), (status = 400, description = "malformed-request")))]
-async fn list(
-    State(catalog): State<Arc<Catalog>>,
-    Query(search): Query<Search>,
-    page: Page,
-) -> Result<JsonBody<Listed<Event>>, Problem> {
-    let query = store::Query {
-        filter: search.filter.map(|filter| match filter {
-            Filter::Upcoming => store::Filter::Upcoming,
-            Filter::Available => store::Filter::Available,
-        }),
-        name: search.name.filter(|name| !name.is_empty()),
-        venue: search.venue.filter(|venue| !venue.is_empty()),
-        after: page.after()?,
-        limit: page.one_more(),
-    };
-    let found = catalog.list(query).await?;
+async fn list(State(catalog): State<Arc<Catalog>>, query: Query) -> Result<JsonBody<Listed<Event>>, Problem> {
+    let (wanted, limit) = query.read(|parameters| {
+        let filter = parameters.read("filter", "must be upcoming or available", filter);
+        let part = |text: String| Some(text).filter(|text| !text.is_empty());
+        let name = parameters.text("name").and_then(part);
+        let venue = parameters.text("venue").and_then(part);
+        let page = parameters.page();
+        (store::Query { filter, name, venue, limit: page.one_more(), after: page.after }, page.limit)
+    })?;
+    let found = catalog.list(wanted).await?;
     let now = catalog.clock.now();
     Ok(JsonBody(Listed::page(
         found.iter().collect(),
-        page.limit,
+        limit,
         |record: &&Record| (record.spec.starts_at, record.id),
         |record| record.event(now),
     )))
+}
+
+fn filter(text: &str) -> Option<store::Filter> {
+    match text {
+        "upcoming" => Some(store::Filter::Upcoming),
+        "available" => Some(store::Filter::Available),
+        _ => None,
+    }
 }
 
 /// One event.

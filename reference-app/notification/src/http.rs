@@ -11,7 +11,7 @@ use contract::NotificationId;
 use contract::notification::{Notification as NotificationBody, NotificationStatus};
 use platform::Problem;
 use platform::auth::Caller;
-use platform::extract::{Listed, Page, Path};
+use platform::extract::{Listed, Parameters, Path, Query};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -72,9 +72,10 @@ impl From<Notification> for NotificationBody {
 async fn list(
     caller: Caller,
     State(state): State<AppState>,
-    page: Page,
+    query: Query,
 ) -> Result<JsonBody<Listed<NotificationBody>>, Problem> {
-    let found = state.store.list(caller.user, page.after()?, page.one_more()).await?;
+    let page = query.read(Parameters::page)?;
+    let found = state.store.list(caller.user, page.after, page.one_more()).await?;
     Ok(JsonBody(Listed::page(found, page.limit, |notification| notification.id, NotificationBody::from)))
 }
 

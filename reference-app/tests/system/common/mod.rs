@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -34,6 +35,8 @@ pub struct System {
     child: Child,
     output: Lines<BufReader<ChildStdout>>,
     pub banner: String,
+    /// The lines that it logged so far.
+    pub log: Arc<Mutex<Vec<String>>>,
     pub offset: u16,
     dir: PathBuf,
     settings: Vec<(String, String)>,
@@ -78,14 +81,17 @@ impl System {
                 {
                     // Drained, so that a full pipe never blocks the system.
                     let stderr = child.stderr.take().expect("piped");
+                    let log = Arc::<Mutex<Vec<String>>>::default();
+                    let kept = Arc::clone(&log);
                     tokio::spawn(async move {
                         let mut lines = BufReader::new(stderr).lines();
                         while let Ok(Some(line)) = lines.next_line().await {
                             eprintln!("[system] {line}");
+                            kept.lock().expect("no test panics here").push(line);
                         }
                     });
                     let (dir, settings) = (dir.to_owned(), settings.to_vec());
-                    return Self { child, output, banner, offset, dir, settings, _temporary: None };
+                    return Self { child, output, banner, log, offset, dir, settings, _temporary: None };
                 }
             }
             let failed = child.wait_with_output().await.expect("its end");
