@@ -72,7 +72,7 @@ impl Store for SqliteStore {
     }
 
     async fn sample_drafts(&self) -> Result<Vec<Record>, Error> {
-        let sql = format!("SELECT {} FROM events WHERE phase = 'SAMPLE' ORDER BY id", rows::COLUMNS);
+        let sql = format!("{} WHERE phase = 'SAMPLE' ORDER BY id", rows::SELECT);
         let drafts = sqlite::query(sql).fetch_all(self.db.readers()).await?;
         rows::records(&drafts)
     }
@@ -151,10 +151,7 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: EventId) -> Result<Option<Record>, Error> {
-        let sql = format!(
-            "SELECT {} FROM events WHERE id = $1 AND phase IN ('PUBLISHED', 'CANCELLED')",
-            rows::COLUMNS
-        );
+        let sql = format!("{} WHERE id = $1 AND phase IN ('PUBLISHED', 'CANCELLED')", rows::SELECT);
         let row = sqlite::query(sql).bind(id).fetch_optional(self.db.readers()).await?;
         Ok(row.as_ref().map(rows::record).transpose()?)
     }
@@ -170,11 +167,11 @@ impl Store for SqliteStore {
         };
         let after = if query.after.is_some() { "(starts_at, id) > ($4, $5)" } else { "true" };
         let sql = format!(
-            "SELECT {} FROM events WHERE {filter} AND {after} \
+            "{} WHERE {filter} AND {after} \
              AND ($2 IS NULL OR instr(name_folded, $2) > 0) \
              AND ($3 IS NULL OR instr(venue_folded, $3) > 0) \
              ORDER BY starts_at, id LIMIT $6",
-            rows::COLUMNS
+            rows::SELECT
         );
         let found = sqlite::query(sql)
             .bind(now)

@@ -8,16 +8,17 @@ use super::phase_text;
 use crate::domain::{Phase, Record, Spec, places};
 use crate::store::Error;
 
-pub(super) const COLUMNS: &str = "id, organizer, name, venue, starts_at, time_zone, currency, mode, \
-                                  max_per_customer, sales_start, sales_end, waiting_room, sections, taken, phase, \
-                                  version";
+/// What [`record`] reads, for a `WHERE` to follow.
+pub(super) const SELECT: &str = "SELECT id, organizer, name, venue, starts_at, time_zone, currency, mode, \
+                                 max_per_customer, sales_start, sales_end, waiting_room, sections, taken, phase, \
+                                 version FROM events JOIN layouts ON event = id";
 
 pub(super) async fn insert(conn: &mut SqliteConnection, record: &Record) -> Result<(), Error> {
     let spec = &record.spec;
     sqlite::query(
         "INSERT INTO events (id, organizer, name, venue, name_folded, venue_folded, starts_at, time_zone, currency, \
-         mode, max_per_customer, sales_start, sales_end, waiting_room, sections, total, taken, phase, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+         mode, max_per_customer, sales_start, sales_end, waiting_room, total, taken, phase, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(record.id)
     .bind(record.organizer)
@@ -33,13 +34,17 @@ pub(super) async fn insert(conn: &mut SqliteConnection, record: &Record) -> Resu
     .bind(spec.sales_start)
     .bind(spec.sales_end)
     .bind(spec.waiting_room)
-    .bind(json(&spec.sections))
     .bind(places(&spec.sections))
     .bind(record.taken)
     .bind(phase_text(record.phase))
     .bind(number(record.version))
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    sqlite::query("INSERT INTO layouts (event, sections) VALUES ($1, $2)")
+        .bind(record.id)
+        .bind(json(&spec.sections))
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -52,7 +57,7 @@ pub(super) async fn update(
     let updated = sqlite::query(
         "UPDATE events SET name = $3, venue = $4, name_folded = $5, venue_folded = $6, starts_at = $7, \
          time_zone = $8, currency = $9, mode = $10, max_per_customer = $11, sales_start = $12, sales_end = $13, \
-         waiting_room = $14, sections = $15, total = $16, version = version + 1 \
+         waiting_room = $14, total = $15, version = version + 1 \
          WHERE id = $1 AND version = $2 AND phase = 'PUBLISHED'",
     )
     .bind(id)
@@ -69,10 +74,16 @@ pub(super) async fn update(
     .bind(spec.sales_start)
     .bind(spec.sales_end)
     .bind(spec.waiting_room)
-    .bind(json(&spec.sections))
     .bind(places(&spec.sections))
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    if updated == 1 {
+        sqlite::query("UPDATE layouts SET sections = $2 WHERE event = $1")
+            .bind(id)
+            .bind(json(&spec.sections))
+            .execute(conn)
+            .await?;
+    }
     Ok(updated == 1)
 }
 
