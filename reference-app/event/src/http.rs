@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json as JsonBody, Router};
 use contract::event::{Event, EventRequest, Layout};
@@ -17,9 +17,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::catalog::Catalog;
-use crate::domain::Record;
+use crate::catalog::{Catalog, Shown};
 use crate::store;
+
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
 pub(crate) fn router(catalog: Arc<Catalog>) -> (Router, OpenApi) {
     OpenApiRouter::new()
@@ -60,7 +61,7 @@ async fn list(
     State(catalog): State<Arc<Catalog>>,
     Query(search): Query<Search>,
     page: Page,
-) -> Result<JsonBody<Listed<Event>>, Problem> {
+) -> Result<Response, Problem> {
     let query = store::Query {
         filter: search.filter.map(|filter| match filter {
             Filter::Upcoming => store::Filter::Upcoming,
@@ -73,24 +74,21 @@ async fn list(
     };
     let found = catalog.list(query).await?;
     let now = catalog.clock.now();
-    Ok(JsonBody(Listed::page(
+    let listed = Listed::page(
         found.iter().collect(),
         page.limit,
-        |record: &&Record| (record.spec.starts_at, record.id),
-        |record| record.event(now),
-    )))
+        |shown: &&Arc<Shown>| (shown.record.spec.starts_at, shown.record.id),
+        |shown| shown.event(now),
+    );
+    Ok(JsonBody(listed).into_response())
 }
 
 /// One event.
 #[utoipa::path(get, path = "/api/events/{id}", tag = "events",
     params(("id" = String, Path, description = "The event")),
     responses((status = 200, body = Event), (status = 404, description = "not-found")))]
-async fn get(
-    State(catalog): State<Arc<Catalog>>,
-    Path(id): Path<EventId>,
-) -> Result<JsonBody<Event>, Problem> {
-    let record = catalog.get(id).await?;
-    Ok(JsonBody(record.event(catalog.clock.now())))
+async fn get(State(catalog): State<Arc<Catalog>>, Path(id): Path<EventId>) -> Result<Response, Problem> {
+    Ok((JSON, catalog.answer(id).await?).into_response())
 }
 
 /// The static layout: which places there are, and what they cost.
@@ -107,14 +105,14 @@ async fn layout(
     Path(id): Path<EventId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let layout = catalog.layout(id).await?;
+    let shown = catalog.get(id).await?;
+    let layout = shown.layout();
     // Kept, but asked for again each time: before the sale it may change.
     let caching = [(header::ETAG, layout.tag.as_str()), (header::CACHE_CONTROL, "public, no-cache")];
     if is_known(&headers, &layout.tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    Ok((caching, json, layout.json.clone()).into_response())
+    Ok((caching, JSON, layout.json.clone()).into_response())
 }
 
 /// Makes an event. It can be held as soon as this is answered.

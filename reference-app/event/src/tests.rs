@@ -124,6 +124,18 @@ impl Rig {
         (status, body)
     }
 
+    /// The answer as it is, which must be a good one.
+    async fn text(&self, path: &str) -> String {
+        let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        assert_eq!(
+            (response.status(), &response.headers()["content-type"]),
+            (StatusCode::OK, &"application/json".parse().expect("a value"))
+        );
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        String::from_utf8(body.to_vec()).expect("a text")
+    }
+
     async fn created(&self, caller: &Caller, body: &Value) -> Value {
         let (status, event) = self.as_staff(caller, "POST", "/api/events", body).await;
         assert_eq!(status, 201, "{event}");

@@ -62,13 +62,17 @@ impl Rig {
     }
 
     async fn taken(&self, id: EventId) -> u32 {
-        self.store.get(id).await.expect("read").expect("known").taken
+        let stored = self.store.get(id).await.expect("read").expect("known");
+        assert_eq!(self.store.state(id).await.expect("read"), Some(stored.state()));
+        stored.taken
     }
 
     async fn names(&self, query: Query) -> Vec<String> {
         let query = Query { limit: if query.limit == 0 { 50 } else { query.limit }, ..query };
-        let found = self.store.list(query, now()).await.expect("listed");
-        found.into_iter().map(|record| record.spec.name).collect()
+        let found = self.store.list(query.clone(), now()).await.expect("listed");
+        let states = self.store.states(query, now()).await.expect("listed");
+        assert_eq!(states, found.iter().map(Record::state).collect::<Vec<_>>());
+        found.into_iter().map(|record| record.spec.name.clone()).collect()
     }
 }
 
@@ -78,6 +82,7 @@ async fn a_draft_is_seen_by_nobody_and_told_once_it_is_published() {
     let draft = record("Draft", 1, Phase::Draft);
     rig.store.keep_draft(draft.clone()).await.expect("kept");
     assert_eq!(rig.store.get(draft.id).await.expect("read"), None);
+    assert_eq!(rig.store.state(draft.id).await.expect("read"), None);
     assert!(rig.names(Query::default()).await.is_empty());
     for _ in 0..2 {
         rig.store.publish(draft.id, told("event.created", draft.id)).await.expect("published");
@@ -177,7 +182,7 @@ async fn samples_are_made_once_and_never_again() {
 async fn a_change_of_an_older_version_is_refused() {
     let rig = Rig::new().await;
     let stored = rig.published("Concert", 1).await;
-    let spec = Spec { name: "Other".to_owned(), ..stored.spec.clone() };
+    let spec = Arc::new(Spec { name: "Other".to_owned(), ..(*stored.spec).clone() });
     let update = async || {
         let told = told("event.changed", stored.id);
         rig.store.update(stored.id, 1, spec.clone(), told).await.expect("an answer")

@@ -1,17 +1,22 @@
 //! Events as rows.
 
+use std::sync::Arc;
+
 use contract::event::{BookingMode, Section};
 use ticketblitz_core::EventId;
 use ticketblitz_core::sqlite::{self, SqliteConnection};
 
 use super::phase_text;
-use crate::domain::{Phase, Record, Spec, places};
+use crate::domain::{Phase, Record, Spec, State, places};
 use crate::store::Error;
 
 /// What [`record`] reads, for a `WHERE` to follow.
 pub(super) const SELECT: &str = "SELECT id, organizer, name, venue, starts_at, time_zone, currency, mode, \
                                  max_per_customer, sales_start, sales_end, waiting_room, sections, taken, phase, \
                                  version FROM events JOIN layouts ON event = id";
+
+/// What [`state`] reads: nothing of the layout.
+pub(super) const SELECT_STATE: &str = "SELECT id, taken, phase, version FROM events";
 
 pub(super) async fn insert(conn: &mut SqliteConnection, record: &Record) -> Result<(), Error> {
     let spec = &record.spec;
@@ -92,8 +97,8 @@ pub(super) fn records(rows: &[sqlite::Row]) -> Result<Vec<Record>, Error> {
 }
 
 pub(super) fn record(row: &sqlite::Row) -> Result<Record, sqlite::Error> {
-    let sections: Vec<Section> = serde_json::from_str(&row.try_get::<String>("sections")?)
-        .map_err(|error| sqlite::Error::decode(error))?;
+    let sections: Vec<Section> =
+        serde_json::from_str(&row.try_get::<String>("sections")?).map_err(sqlite::Error::decode)?;
     let spec = Spec {
         name: row.try_get("name")?,
         venue: row.try_get("venue")?,
@@ -107,11 +112,14 @@ pub(super) fn record(row: &sqlite::Row) -> Result<Record, sqlite::Error> {
         waiting_room: row.try_get("waiting_room")?,
         sections,
     };
+    let State { id, taken, phase, version } = state(row)?;
+    Ok(Record { id, organizer: row.try_get("organizer")?, spec: Arc::new(spec), taken, phase, version })
+}
+
+pub(super) fn state(row: &sqlite::Row) -> Result<State, sqlite::Error> {
     let version: i64 = row.try_get("version")?;
-    Ok(Record {
+    Ok(State {
         id: row.try_get("id")?,
-        organizer: row.try_get("organizer")?,
-        spec,
         taken: row.try_get("taken")?,
         phase: phase(&row.try_get::<String>("phase")?),
         version: u64::try_from(version).unwrap_or_default(),
