@@ -5,7 +5,7 @@ mod request;
 
 use std::sync::Arc;
 
-use contract::event::{BookingMode, Event, EventStatus, Section};
+use contract::event::{BookingMode, Event, EventStatus, EventSummary, Section};
 use contract::inventory::InventoryEvent;
 pub(crate) use layout::{default_layout, places};
 pub(crate) use request::check;
@@ -142,6 +142,17 @@ impl Record {
             available_seats: self.available(),
             status: self.status(now),
             organizer_id: self.organizer,
+        }
+    }
+
+    /// What other services have to know of it.
+    pub(crate) fn summary(&self) -> EventSummary {
+        EventSummary {
+            id: self.id,
+            name: self.spec.name.clone(),
+            venue: self.spec.venue.clone(),
+            starts_at: self.spec.starts_at,
+            time_zone: self.spec.time_zone.clone(),
         }
     }
 }

@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json as JsonBody, Router};
-use contract::event::{Event, EventRequest, Layout};
+use contract::event::{Event, EventRequest, EventSummary, Layout};
 use platform::Problem;
-use platform::auth::Staff;
+use platform::auth::{ServiceCaller, Staff};
 use platform::extract::{Json, Listed, Page, Path, Query};
 use serde::Deserialize;
 use ticketblitz_core::EventId;
@@ -27,6 +27,7 @@ pub(crate) fn router(catalog: Arc<Catalog>) -> (Router, OpenApi) {
         .routes(routes!(list, create))
         .routes(routes!(get, change, cancel))
         .routes(routes!(layout))
+        .routes(routes!(summary))
         .with_state(catalog)
         .split_for_parts()
 }
@@ -171,6 +172,23 @@ async fn cancel(
 ) -> Result<StatusCode, Problem> {
     catalog.cancel(&caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What other services have to know of an event.
+#[utoipa::path(get, path = "/internal/events/{id}", tag = "internal",
+    params(("id" = String, Path, description = "The event")),
+    responses(
+        (status = 200, body = EventSummary),
+        (status = 401, description = "unauthenticated"),
+        (status = 403, description = "forbidden: a user's token"),
+        (status = 404, description = "not-found"),
+    ))]
+async fn summary(
+    _service: ServiceCaller,
+    State(catalog): State<Arc<Catalog>>,
+    Path(id): Path<EventId>,
+) -> Result<JsonBody<EventSummary>, Problem> {
+    Ok(JsonBody(catalog.get(id).await?.record.summary()))
 }
 
 /// Whether one of the tags in `If-None-Match` is this one (RFC 9110: compared weakly), or all are welcome.

@@ -78,6 +78,24 @@ async fn events_and_lists_are_the_contract_to_the_byte() {
 }
 
 #[tokio::test]
+async fn a_summary_is_for_services() {
+    let rig = Rig::new().await;
+    let event = rig.created(&organizer(), &concert()).await;
+    let (id, unknown) = (text(&event, "id").parse().expect("an id"), ticketblitz_core::EventId::new());
+    let summary = rig.client(true).summary(id).await.expect("an answer");
+    let named = [&summary.name, &summary.venue, &summary.time_zone];
+    assert_eq!(
+        (summary.id, named),
+        (id, [&text(&event, "name"), &text(&event, "venue"), &text(&event, "timeZone")])
+    );
+    assert_eq!(summary.starts_at.to_string(), text(&event, "startsAt"));
+    let refused = rig.client(true).summary(unknown).await.expect_err("unknown");
+    assert!(refused.is(&platform::kinds::NOT_FOUND), "{refused}");
+    let refused = rig.client(false).summary(id).await.expect_err("no token");
+    assert!(refused.is(&platform::kinds::UNAUTHENTICATED), "{refused}");
+}
+
+#[tokio::test]
 async fn lists_come_in_pages() {
     let rig = Rig::new().await;
     let owner = organizer();
