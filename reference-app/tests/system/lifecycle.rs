@@ -176,6 +176,7 @@ async fn a_users_token_opens_nothing_internal_and_the_gateway_does_not_route_the
     let id = "01890000-0000-7000-8000-000000000000";
     for (port, path) in [
         (8081, format!("/internal/auth/users/{id}")),
+        (8082, format!("/internal/events/{id}")),
         (8083, format!("/internal/inventory/events/{id}/close")),
         (8083, "/internal/inventory/payments".to_owned()),
         (8083, format!("/internal/inventory/bookings/{id}/sell")),
@@ -183,7 +184,7 @@ async fn a_users_token_opens_nothing_internal_and_the_gateway_does_not_route_the
         (8083, format!("/internal/inventory/bookings/{id}/reopen")),
     ] {
         let service = admin.at(&system.url(port));
-        let method = if port == 8081 { reqwest::Method::GET } else { reqwest::Method::POST };
+        let method = if port < 8083 { reqwest::Method::GET } else { reqwest::Method::POST };
         service.send(service.request(method.clone(), &path).json(&json!({}))).await.refused(403, "forbidden");
         let nobody = Buyer::nobody(&system.url(port));
         nobody.send(nobody.request(method.clone(), &path)).await.refused(401, "unauthenticated");
