@@ -1,5 +1,6 @@
 //! A service's database.
 
+mod copy;
 mod kept;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use ticketblitz_core::sqlite::sqlx::{self, ConnectOptions, Connection};
 use ticketblitz_core::sqlite::{BoxFuture, SqliteConnection};
 
 use crate::service::StartError;
+pub use copy::copy_together;
 use kept::Kept;
 
 /// Opens `{dir}/{name}.db`, brings its tables up to date and makes those of sagas, outbox and inbox.

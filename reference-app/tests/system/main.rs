@@ -1,6 +1,7 @@
 //! The whole system as its users meet it: the real binary, its sockets, its files, its signals.
 
 mod audit;
+mod backup;
 mod common;
 mod crash;
 mod demo;

@@ -151,6 +151,22 @@ impl System {
     }
 }
 
+/// The binary through a shell that limits what it may write to so many 512-byte blocks a file, as a full disk would.
+pub async fn run_on_a_full_disk(dir: &Path, args: &[&str], blocks: u32) -> std::process::Output {
+    let limited = command(dir, &[]);
+    let program = limited.as_std().get_program().to_owned();
+    let mut shell = Command::new("sh");
+    for (name, value) in limited.as_std().get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    // A signal that the shell ignores stays ignored: writes fail with EFBIG instead.
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &script]).arg(program).args(args).output().await.expect("the shell runs")
+}
+
 fn command(dir: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ticketblitz"));
     for (name, _) in std::env::vars_os() {
