@@ -6,6 +6,7 @@ mod common;
 mod crash;
 mod demo;
 mod errors;
+mod faults;
 mod flow;
 mod lifecycle;
 mod releases;
