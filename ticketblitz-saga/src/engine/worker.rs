@@ -119,7 +119,18 @@ async fn one(engine: Engine, id: Id, stop: CancellationToken) -> Option<Timestam
 /// After the clock was set back: what failed before that would be tried again only when it has caught up. Deadlines
 /// stay what they are.
 async fn hurry(engine: &Engine, now: Timestamp) {
-    let hurried: Result<(), Error> = engine
+    if let Err(error) = hurry_failed(engine, now).await {
+        tracing::warn!(%error, "what failed before the clock was set back is tried again late");
+    }
+}
+
+async fn hurry_failed(engine: &Engine, now: Timestamp) -> Result<(), Error> {
+    let any =
+        "SELECT EXISTS (SELECT 1 FROM saga_instance WHERE wake_at > $1 AND failures > 0 AND updated_at > $1)";
+    if !sqlx::query_scalar(any).bind(now).fetch_one(engine.db.readers()).await? {
+        return Ok(()); // so it is but for once in a blue moon: nothing to commit
+    }
+    engine
         .db
         .write(move |conn| {
             Box::pin(async move {
@@ -128,10 +139,7 @@ async fn hurry(engine: &Engine, now: Timestamp) {
                 Ok(sqlx::query(hurry).bind(now).execute(conn).await.map(drop)?)
             })
         })
-        .await;
-    if let Err(error) = hurried {
-        tracing::warn!(%error, "what failed before the clock was set back is tried again late");
-    }
+        .await
 }
 
 /// Finds who is due, and when the next one will be.
