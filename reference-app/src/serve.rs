@@ -167,20 +167,20 @@ impl Running {
 }
 
 /// Ctrl-C, or what a service manager sends.
-struct StopSignals {
+pub(crate) struct StopSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl StopSignals {
-    fn listen() -> Result<Self, StartError> {
+    pub(crate) fn listen() -> Result<Self, StartError> {
         let listen = |kind| {
             signal(kind).map_err(|error| StartError::new(format!("cannot listen for signals: {error}")))
         };
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

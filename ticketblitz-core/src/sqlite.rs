@@ -88,8 +88,9 @@ impl Sqlite {
 
     /// Waits for the work that was handed in, then closes the file. Later writes fail.
     pub async fn close(&self) {
-        self.writer.close().await;
+        // The last to close moves the log into the file and removes it, which a reader could not.
         self.readers.close();
+        self.writer.close().await;
     }
 }
 
@@ -239,6 +240,7 @@ mod tests {
         insert(&db, 1, false).await.expect("written");
         db.close().await;
         assert!(insert(&db, 2, false).await.is_err());
+        assert!(!dir.path().join("test.db-wal").exists(), "a file that is closed is all there is");
         let again = Sqlite::open(dir.path().join("test.db")).await.expect("opens again");
         assert_eq!(count(&again).await, 1);
     }

@@ -1,5 +1,6 @@
 //! A service's database.
 
+mod copy;
 mod kept;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 use ticketblitz_core::sqlite::{self, BoxFuture, Sqlite, SqliteConnection};
 
 use crate::service::StartError;
+pub use copy::copy_together;
 use kept::Kept;
 
 /// Opens `{dir}/{name}.db`, brings its tables up to date and makes those of sagas, outbox and inbox.

@@ -64,7 +64,7 @@ impl System {
     async fn launch(dir: &Path, settings: &[(String, String)]) -> Self {
         for _ in 0..50 {
             let offset = free_offset();
-            let mut child = command(dir, settings)
+            let mut child = shell("", dir, settings)
                 .args(["serve", "--port-offset", &offset.to_string()])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -129,9 +129,20 @@ impl System {
     }
 
     pub fn signal_terminate(&self) {
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).expect("signalled");
+    }
+
+    /// From here no file of the system's grows or changes, or they do again.
+    pub fn disk_full(&self, full: bool) {
+        let current = full.then_some(0);
+        let limit = rustix::process::Rlimit { current, maximum: None };
+        rustix::process::prlimit(Some(self.pid()), rustix::process::Resource::Fsize, limit)
+            .expect("the limit of a child's files can be set");
+    }
+
+    fn pid(&self) -> rustix::process::Pid {
         let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-        rustix::process::kill_process(pid.expect("running"), rustix::process::Signal::TERM)
-            .expect("signalled");
+        pid.expect("running")
     }
 
     /// The memory that it has now, in bytes.
@@ -195,6 +206,27 @@ fn command(dir: &Path, settings: &[(String, String)]) -> Command {
     }
     command.env("TICKETBLITZ_DATA_DIR", dir).envs(settings.iter().map(|(n, v)| (n, v)));
     command
+}
+
+/// The binary on a disk that has room for no more than so many 512-byte blocks a file.
+pub async fn run_on_a_full_disk(dir: &Path, args: &[&str], blocks: u32) -> std::process::Output {
+    shell(&format!("ulimit -f {blocks};"), dir, &[]).args(args).output().await.expect("the shell runs")
+}
+
+/// The binary, started by a shell that ignores SIGXFSZ and so has it ignored: beyond the limit of a file's size a
+/// write fails, as on a full disk.
+fn shell(first: &str, dir: &Path, settings: &[(String, String)]) -> Command {
+    let direct = command(dir, settings);
+    let mut shell = Command::new("sh");
+    for (name, value) in direct.as_std().get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.arg("-c").arg(format!("trap '' XFSZ; {first} exec \"$0\" \"$@\""));
+    shell.arg(direct.as_std().get_program());
+    shell
 }
 
 /// An offset at which the gateway's port is free now; the system itself finds out about the rest.
