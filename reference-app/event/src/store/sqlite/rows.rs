@@ -81,8 +81,8 @@ pub(super) fn records(rows: &[sqlite::Row]) -> Result<Vec<Record>, Error> {
 }
 
 pub(super) fn record(row: &sqlite::Row) -> Result<Record, sqlite::Error> {
-    let sections: Vec<Section> = serde_json::from_str(&row.try_get::<String>("sections")?)
-        .map_err(|error| sqlite::Error::decode(error))?;
+    let sections: Vec<Section> =
+        serde_json::from_str(&row.try_get::<String>("sections")?).map_err(sqlite::Error::decode)?;
     let spec = Spec {
         name: row.try_get("name")?,
         venue: row.try_get("venue")?,
