@@ -4,6 +4,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use auth::AdminAnnouncement;
+
 use crate::config::ServeArgs;
 use crate::role::Role;
 
@@ -36,14 +38,7 @@ impl Progress {
     }
 }
 
-pub(crate) struct Admin<'a> {
-    pub(crate) email: &'a str,
-    /// Printed at the start that made the account, never again.
-    pub(crate) password: &'a str,
-    pub(crate) path: &'a str,
-}
-
-pub(crate) fn print(args: &ServeArgs, roles: &[Role], admin: Option<&Admin<'_>>, took: Duration) {
+pub(crate) fn print(args: &ServeArgs, roles: &[Role], admin: Option<&AdminAnnouncement>, took: Duration) {
     let url = |role: Role| {
         format!("http://{}", std::net::SocketAddr::new(args.listen, role.port() + args.port_offset))
     };
@@ -60,7 +55,9 @@ pub(crate) fn print(args: &ServeArgs, roles: &[Role], admin: Option<&Admin<'_>>,
     if let Some(admin) = admin {
         println!(
             "\n  Administrator {} with the password {} (kept in {})",
-            admin.email, admin.password, admin.path
+            admin.email,
+            admin.password,
+            admin.path.display()
         );
     }
     println!("\nTry next:\n  curl {}/api/events", url(Role::Gateway));

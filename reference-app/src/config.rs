@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Manage users, beside a running server too.
     Users(UsersArgs),
+    /// Copy the whole data directory as it is at one moment, beside a running server too.
+    Backup(BackupArgs),
     /// Check every invariant over all that is stored, beside a running server too.
     Audit(AuditArgs),
 }
@@ -73,6 +75,13 @@ pub(crate) struct ServeArgs {
     /// How long a refresh token is good.
     #[arg(long, env = "TICKETBLITZ_REFRESH_TOKEN_TTL", default_value = "30d", value_parser = duration::parse)]
     pub(crate) refresh_token_ttl: Duration,
+    /// How long to keep what nobody needs any more: events that everybody was told, sagas that have ended, sessions that
+    /// have expired. Bookings, payments, tickets and mail are never deleted.
+    #[arg(long, env = "TICKETBLITZ_RETENTION", default_value = "7d", value_parser = duration::parse)]
+    pub(crate) retention: Duration,
+    /// How long the answer to a booking is kept for whoever sends it again with the same Idempotency-Key.
+    #[arg(long, env = "TICKETBLITZ_KEY_RETENTION", default_value = "24h", value_parser = duration::parse)]
+    pub(crate) key_retention: Duration,
     #[command(flatten)]
     pub(crate) passwords: PasswordArgs,
     /// The password of the administrator that a first start makes; random if absent.
@@ -161,6 +170,15 @@ pub(crate) enum UsersCommand {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    /// Where the copy is to be: a directory that is not there yet, or is empty.
+    pub(crate) dir: PathBuf,
+    /// The data directory to copy.
+    #[arg(long, env = "TICKETBLITZ_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct AuditArgs {
     #[arg(long, env = "TICKETBLITZ_DATA_DIR", default_value = "data")]
     pub(crate) data_dir: PathBuf,
@@ -190,7 +208,7 @@ pub(crate) fn from_environment() -> Result<Command, ConfigError> {
     let mut argv: Vec<OsString> = std::env::args_os().collect();
     // `serve` is the default, its options included: `ticketblitz --port-offset 100`.
     let first = argv.get(1).map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
-    let named = ["serve", "demo", "users", "audit", "help", "-h", "--help", "-V", "--version"]
+    let named = ["serve", "demo", "users", "backup", "audit", "help", "-h", "--help", "-V", "--version"]
         .contains(&first.as_str());
     let mistyped = !first.is_empty() && !first.starts_with('-');
     if !named && !mistyped {

@@ -159,8 +159,7 @@ impl Demo {
         }
         let file = data_dir.join("mail").join(format!("{}.eml", text(notification, "id")?));
         // The data directory may be another machine's.
-        let place =
-            if file.exists() { file.display().to_string() } else { "see /mail on port 8086".to_owned() };
+        let place = if file.exists() { file.display().to_string() } else { self.api.url("/mail") };
         self.done(began, "sent the confirmation by mail");
         println!("   {place}");
         Ok(())

@@ -1,6 +1,7 @@
 //! `ticketblitz`: the whole ticketing system in one binary.
 
 mod audit;
+mod backup;
 mod banner;
 mod config;
 mod demo;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             Command::Serve(settings) => serve::run(*settings).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Users(args) => users::run(args).await,
+            Command::Backup(args) => backup::run(args).await,
             Command::Audit(args) => audit::run(args).await,
         }
     });

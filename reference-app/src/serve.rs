@@ -45,12 +45,11 @@ async fn start(args: ServeArgs) -> Result<(), StartError> {
     };
     let took = progress.done();
     let mut running = Running::begin(system, listeners, &limits);
-    let admin = running.admin.as_ref().map(|admin| banner::Admin {
-        email: &admin.email,
-        password: &admin.password,
-        path: &admin.path,
-    });
-    banner::print(&args, &roles, admin.as_ref(), took);
+    banner::print(&args, &roles, running.admin.as_ref(), took);
+    // Not before: a start that ends earlier leaves it to the next.
+    if let Some(Err(error)) = running.admin.take().map(|admin| admin.seen()) {
+        tracing::warn!(%error, "the next start prints the administrator's password again");
+    }
     let broken = tokio::select! {
         () = stop.wait() => None,
         error = running.breaks() => Some(error),
@@ -107,7 +106,7 @@ struct Running {
     stop_serving: CancellationToken,
     stop_working: CancellationToken,
     databases: Vec<ticketblitz_core::sqlite::Sqlite>,
-    admin: Option<wiring::Admin>,
+    admin: Option<auth::AdminAnnouncement>,
 }
 
 impl Running {
@@ -168,20 +167,20 @@ impl Running {
 }
 
 /// Ctrl-C, or what a service manager sends.
-struct StopSignals {
+pub(crate) struct StopSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl StopSignals {
-    fn listen() -> Result<Self, StartError> {
+    pub(crate) fn listen() -> Result<Self, StartError> {
         let listen = |kind| {
             signal(kind).map_err(|error| StartError::new(format!("cannot listen for signals: {error}")))
         };
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

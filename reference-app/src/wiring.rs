@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use auth::AdminAnnouncement;
 use axum::Router;
 use contract::{AuthClient, EventClient, InventoryClient};
-use gateway::{RateLimit, Route};
+use gateway::{Access, RateLimit, Route};
 use payment::PspClient;
 use platform::auth::{AuthContext, Jwks, KeySource, ServiceTokens, TokenVerifier};
 use platform::layers::{AppLayers, standard};
-use platform::{Client, Health, Service, StartError, Transport, Worker};
+use platform::retention::Retention;
+use platform::{Client, Health, Purge, Service, StartError, Transport, Worker};
 use ticketblitz_core::Clock;
 use ticketblitz_core::sqlite::Sqlite;
 use ticketblitz_lock::MemoryStore;
@@ -33,14 +35,8 @@ pub(crate) struct System {
     pub(crate) apps: HashMap<&'static str, Router>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) databases: Vec<Sqlite>,
-    pub(crate) admin: Option<Admin>,
-}
-
-/// The administrator that this start made.
-pub(crate) struct Admin {
-    pub(crate) email: String,
-    pub(crate) password: String,
-    pub(crate) path: String,
+    /// Whose password the operator is to be shown.
+    pub(crate) admin: Option<AdminAnnouncement>,
 }
 
 /// Builds the roles of this process, which live by `clock`.
@@ -70,7 +66,7 @@ async fn provider(
     let auth = AuthContext { verifier: TokenVerifier::new(Arc::new(NoKeys), Arc::clone(&clock)), services };
     let mut parts = Parts::new(clock, auth);
     parts.add(psp);
-    Ok(parts.finish())
+    Ok(parts.finish(args.retention))
 }
 
 /// Every role in one process. Calls go from later ones to earlier ones, so that there is no circle to close.
@@ -82,11 +78,7 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
     let verifier = TokenVerifier::new(started.keys, Arc::clone(&clock));
     let context = AuthContext { verifier, services: services.clone() };
     let mut parts = Parts::new(Arc::clone(&clock), context.clone());
-    parts.system.admin = started.announced_admin.map(|admin| Admin {
-        email: admin.email,
-        password: admin.password,
-        path: admin.path.display().to_string(),
-    });
+    parts.system.admin = started.announced_admin;
     let auth = parts.add(started.service);
 
     let config = inventory::Config {
@@ -110,6 +102,7 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
         data_dir: data_dir.clone(),
         payment_deadline: args.payment_deadline,
         payment_grace: args.provider_timeout + GRACE_MARGIN,
+        key_retention: args.key_retention,
     };
     let calls = InventoryClient::new(client("booking", "inventory", &inventory));
     let booking =
@@ -137,11 +130,12 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
         ("/api/bookings", "booking", &booking),
         ("/api/payments", "payment", &payment),
         ("/api/notifications", "notification", &notification),
+        ("/mail", "notification", &notification),
     ];
     let routes = routes.map(|(prefix, role, transport)| Route { prefix, role, transport: transport.clone() });
     let limit = args.rate_limit.0.map_or_else(RateLimit::off, RateLimit::per_second);
     parts.gateway(gateway::router(routes.into(), context, limit));
-    Ok(parts.finish())
+    Ok(parts.finish(args.retention))
 }
 
 fn auth_config(args: &ServeArgs) -> auth::Config {
@@ -160,6 +154,7 @@ struct Parts {
     auth: AuthContext,
     outboxes: Vec<(&'static str, Sqlite)>,
     consumers: Vec<Consumer>,
+    purges: Vec<Purge>,
     /// What the services' descriptions say together, for the gateway.
     openapi: OpenApi,
     system: System,
@@ -168,13 +163,22 @@ struct Parts {
 impl Parts {
     fn new(clock: Arc<dyn Clock>, auth: AuthContext) -> Self {
         let openapi = OpenApi::new(Info::new("TicketBlitz", env!("CARGO_PKG_VERSION")), Paths::new());
-        Self { clock, auth, outboxes: Vec::new(), consumers: Vec::new(), openapi, system: System::default() }
+        Self {
+            clock,
+            auth,
+            outboxes: Vec::new(),
+            consumers: Vec::new(),
+            purges: Vec::new(),
+            openapi,
+            system: System::default(),
+        }
     }
 
     /// Takes a service in; answers the way to it.
     fn add(&mut self, service: Service) -> Transport {
         self.outboxes.extend(service.outbox.map(|outbox| (service.name, outbox)));
         self.consumers.extend(service.consumers);
+        self.purges.extend(service.purges);
         self.system.workers.extend(service.workers);
         self.system.databases.extend(service.databases);
         if service.name != Role::Psp.name() {
@@ -196,10 +200,16 @@ impl Parts {
         &mut self,
         role: &'static str,
         router: Router,
-        openapi: OpenApi,
+        mut openapi: OpenApi,
         health: Health,
         internal: bool,
     ) -> Transport {
+        let title = format!("TicketBlitz {role}");
+        // The provider asks nobody for a token.
+        let takes_token = |method: &_, path: &_| {
+            role != Role::Psp.name() && gateway::access(method, path) != Access::Public
+        };
+        platform::openapi::introduce(&mut openapi, &title, env!("CARGO_PKG_VERSION"), takes_token);
         let router = router.merge(platform::openapi::routes(openapi));
         let app = standard(router, AppLayers { role, auth: self.auth.clone(), health, internal });
         self.system.apps.insert(role, app.clone());
@@ -215,11 +225,20 @@ impl Parts {
         Ok(self.add(psp::start(config, psp::Deps { clock: Arc::clone(&self.clock) }).await?))
     }
 
-    fn finish(mut self) -> System {
+    fn finish(mut self, keep: Duration) -> System {
+        let retention = Retention {
+            clock: Arc::clone(&self.clock),
+            keep,
+            outboxes: self.outboxes.iter().map(|(_, outbox)| outbox.clone()).collect(),
+            consumers: self.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
+            databases: self.system.databases.clone(),
+            purges: self.purges,
+        };
         let bus = InProcessBus::new(self.clock);
         let bus = self.outboxes.into_iter().fold(bus, |bus, (name, outbox)| bus.outbox(name, outbox));
         let bus = self.consumers.into_iter().fold(bus, InProcessBus::consumer);
         self.system.workers.push(Worker::new("bus", |shutdown| bus.run(shutdown)));
+        self.system.workers.push(Worker::new("retention", |shutdown| retention.run(shutdown)));
         self.system.workers.push(Worker::new("metrics", platform::telemetry::upkeep));
         self.system
     }

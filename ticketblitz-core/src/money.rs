@@ -5,9 +5,28 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// The codes of ISO 4217 that prices are made in, as of 2026: its list one without precious metals, units of account of
+/// international bodies, and the codes for tests and for no currency.
+const ACTIVE: &str = "\
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE \
+    CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF \
+    GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR \
+    LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN \
+    PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS \
+    TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XCD XCG XOF XPF YER \
+    ZAR ZMW ZWG";
+
 /// An ISO 4217 currency code: three capital letters.
 ///
-/// Any such code is accepted: the list of live currencies changes, and no arithmetic here depends on it.
+/// Any such code can be read: what was stored in a currency outlives it. Whoever takes one from a person asks whether it
+/// [is active](Self::is_active).
+///
+/// ```
+/// use ticketblitz_core::Currency;
+/// assert!(Currency::INR.is_active());
+/// assert!(!"DEM".parse::<Currency>()?.is_active()); // gave way to EUR
+/// # Ok::<(), ticketblitz_core::ParseCurrencyError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -19,14 +38,21 @@ impl Currency {
     /// United States dollar.
     pub const USD: Self = Self(*b"USD");
 
+    /// Whether prices are made in it: ISO 4217 lists it, and it has not been withdrawn.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        ACTIVE.split(' ').any(|code| code == self.as_str())
+    }
+
     /// How many digits of an amount in minor units stand behind the point: 2, but for the currencies of ISO 4217
-    /// that have none or three.
+    /// that have none, three or four.
     #[must_use]
     pub fn minor_digits(self) -> u32 {
         match self.as_str() {
             "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
             | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
             "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            "CLF" | "UYW" => 4,
             _ => 2,
         }
     }
@@ -188,6 +214,15 @@ mod tests {
             (text(-5, "EUR"), text(i64::MIN, "JPY")),
             ("-0.05 EUR".to_owned(), "-9223372036854775808 JPY".to_owned())
         );
+    }
+
+    #[test]
+    fn only_what_is_in_use_is_active() {
+        assert!(ACTIVE.split(' ').all(|code| code.parse::<Currency>().is_ok_and(|code| code.is_active())));
+        assert!(ACTIVE.split(' ').is_sorted_by(|one, next| one < next), "a code twice, or out of place");
+        for code in ["ABC", "ZZZ", "XXX", "XTS", "XAU", "DEM", "HRK", "ZWL"] {
+            assert!(!code.parse::<Currency>().expect("three capital letters").is_active(), "{code}");
+        }
     }
 
     #[test]

@@ -6,12 +6,13 @@
 //! answered before the commit that holds their work is on the disk (WAL, `synchronous=FULL`).
 
 mod connection;
+mod error;
 mod query;
+mod schema;
 mod text;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use futures::future::BoxFuture;
 /// The driver's words for what can be bound to a statement and read from a row.
@@ -19,43 +20,9 @@ pub use rusqlite::{Error as DriverError, types};
 use tokio::sync::watch;
 
 pub use connection::{Executor, Reader, Readers, SqliteConnection};
+pub use error::Error;
 pub use query::{FromRow, Query, QueryAs, Row, query, query_as, query_scalar};
 use writer::Writer;
-
-/// What went wrong in the database. Cheap to clone: a failed commit is told to everyone who shared it.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{context}: {source}")]
-pub struct Error {
-    context: &'static str,
-    source: Arc<dyn std::error::Error + Send + Sync>,
-}
-
-impl Error {
-    fn new(context: &'static str, source: rusqlite::Error) -> Self {
-        Self { context, source: Arc::new(source) }
-    }
-
-    /// What was read is not what belongs there.
-    pub fn decode(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { context: "not what belongs in the database", source: Arc::from(why.into()) }
-    }
-
-    /// The name of the broken constraint or the columns of the broken index, if one was broken: SQLite says
-    /// `UNIQUE constraint failed: users.email`, this is `users.email`.
-    #[must_use]
-    pub fn constraint(&self) -> Option<&str> {
-        let rusqlite::Error::SqliteFailure(_, Some(message)) = self.source.downcast_ref()? else {
-            return None;
-        };
-        message.split_once("constraint failed: ").map(|(_, name)| name)
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(source: rusqlite::Error) -> Self {
-        Self::new("the database refused", source)
-    }
-}
 
 /// A database. Clones share the writer and the readers.
 #[derive(Debug, Clone)]
@@ -121,8 +88,9 @@ impl Sqlite {
 
     /// Waits for the work that was handed in, then closes the file. Later writes fail.
     pub async fn close(&self) {
-        self.writer.close().await;
+        // The last to close moves the log into the file and removes it, which a reader could not.
         self.readers.close();
+        self.writer.close().await;
     }
 }
 
@@ -221,12 +189,58 @@ mod tests {
         insert(&db, 7, false).await.expect("the writer goes on");
     }
 
+    async fn pragma(db: &Sqlite, sql: &'static str) {
+        let set: Result<(), TestError> = db
+            .write(move |conn| Box::pin(async move { Ok(query(sql).execute(conn).await.map(drop)?) }))
+            .await;
+        set.expect(sql);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_undoes_what_it_hits_is_told_and_passes() {
+        let (_dir, db) = numbers().await;
+        pragma(&db, "CREATE TABLE blobs (n INTEGER PRIMARY KEY, b BLOB NOT NULL)").await;
+        pragma(&db, "PRAGMA max_page_count = 40").await;
+        let large = |n: i64| {
+            db.write(move |conn| {
+                Box::pin(async move {
+                    let insert = query("INSERT INTO blobs VALUES ($1, zeroblob(10000))").bind(n);
+                    Ok::<_, TestError>(insert.execute(conn).await.map(drop)?)
+                })
+            })
+        };
+        let all = futures::future::join_all((0..40).map(large)).await;
+        let kept = all.iter().filter(|result| result.is_ok()).count();
+        assert!(kept < 40, "40 pages of 4 KiB do not take 400 kB");
+        for error in all.into_iter().filter_map(Result::err) {
+            assert!(matches!(&error, TestError::Database(error) if error.is_unavailable()), "{error}");
+        }
+        let count = "SELECT count(*) FROM blobs";
+        let there: i64 = query_scalar(count).fetch_one(db.readers()).await.expect("counts");
+        assert_eq!(
+            usize::try_from(there).expect("few"),
+            kept,
+            "what was answered is there, and nothing else"
+        );
+        pragma(&db, "PRAGMA max_page_count = 100000").await;
+        futures::future::join_all((100..140).map(large))
+            .await
+            .into_iter()
+            .for_each(|r| r.expect("room again"));
+        let refused = insert(&db, 0, true).await.expect_err("refused");
+        assert!(!matches!(refused, TestError::Database(_)));
+        insert(&db, 0, false).await.expect("written");
+        let twice = insert(&db, 0, false).await.expect_err("a key twice");
+        assert!(matches!(twice, TestError::Database(error) if !error.is_unavailable()));
+    }
+
     #[tokio::test]
     async fn writes_after_close_fail_and_nothing_is_lost() {
         let (dir, db) = numbers().await;
         insert(&db, 1, false).await.expect("written");
         db.close().await;
         assert!(insert(&db, 2, false).await.is_err());
+        assert!(!dir.path().join("test.db-wal").exists(), "a file that is closed is all there is");
         let again = Sqlite::open(dir.path().join("test.db")).await.expect("opens again");
         assert_eq!(count(&again).await, 1);
     }

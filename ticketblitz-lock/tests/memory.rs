@@ -6,7 +6,7 @@ mod suite;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use ticketblitz_core::{ManualClock, Timestamp};
+use ticketblitz_core::{Clock, ManualClock, Timestamp};
 use ticketblitz_lock::{MemoryStore, SeatStore};
 
 use suite::Bench;
@@ -19,6 +19,23 @@ fn store() -> (impl SeatStore, ManualClock) {
 async fn bench() -> Bench {
     let (store, clock) = store();
     Bench::new(store, clock).loaded().await
+}
+
+/// Set back, a clock makes holds last longer, by no more than it was set back; nothing is given out twice.
+#[tokio::test]
+async fn a_clock_that_is_set_back_frees_nothing_and_repeats_nothing() {
+    let bench = bench().await;
+    let hour = std::time::Duration::from_secs(3_600);
+    let before = bench.held("alice", &["A1"]).await;
+    bench.clock.set(bench.clock.now() - hour);
+    refused!(bench.hold("bob", &["A1"]).await, ticketblitz_lock::LockError::Unavailable(_));
+    let after = bench.held("bob", &["A2"]).await;
+    assert!(after.fence > before.fence && after.reference().hold != before.reference().hold);
+    bench.clock.set(before.expires_at - suite::TICK);
+    refused!(bench.hold("bob", &["A1"]).await, ticketblitz_lock::LockError::Unavailable(_));
+    bench.clock.set(before.expires_at);
+    let taken = bench.held("bob", &["A1"]).await;
+    assert!(taken.fence > after.fence);
 }
 
 /// One test a behaviour. One that is left out is dead code, and the compiler says so.

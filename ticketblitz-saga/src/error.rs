@@ -10,7 +10,7 @@ pub struct Error(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Database(Box<dyn std::error::Error + Send + Sync>),
+    Database { source: Box<dyn std::error::Error + Send + Sync>, unavailable: bool },
     Conflict { name: String, key: String },
     Data { what: String, source: serde_json::Error },
     Payload { signal: String, source: serde_json::Error },
@@ -30,6 +30,12 @@ impl Error {
     #[must_use]
     pub fn is_invalid_payload(&self) -> bool {
         matches!(self.0, Kind::Payload { .. })
+    }
+
+    /// The database cannot be used at the moment; nothing was changed, and the same may succeed later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.0, Kind::Database { unavailable: true, .. })
     }
 
     pub(crate) fn conflict(name: &str, key: &str) -> Self {
@@ -69,7 +75,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Database(source) => write!(f, "the saga's database: {source}"),
+            Kind::Database { source, .. } => write!(f, "the saga's database: {source}"),
             Kind::Conflict { name, key } => write!(f, "saga {name} {key} was moved by somebody else first"),
             Kind::Data { what, source } => write!(f, "{what} cannot be read or written as JSON: {source}"),
             Kind::Payload { signal, source } => {
@@ -85,7 +91,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
-            Kind::Database(source) => Some(&**source),
+            Kind::Database { source, .. } => Some(&**source),
             Kind::Data { source, .. } | Kind::Payload { source, .. } => Some(source),
             Kind::Conflict { .. } | Kind::Undefined { .. } | Kind::Corrupt(_) | Kind::Unwritable(_) => None,
         }
@@ -93,8 +99,10 @@ impl std::error::Error for Error {
 }
 
 #[cfg(feature = "sqlite")]
+#[cfg(feature = "sqlite")]
 impl From<ticketblitz_core::sqlite::Error> for Error {
     fn from(error: ticketblitz_core::sqlite::Error) -> Self {
-        Self(Kind::Database(Box::new(error)))
+        let unavailable = error.is_unavailable();
+        Self(Kind::Database { source: Box::new(error), unavailable })
     }
 }

@@ -1,5 +1,7 @@
 //! What turns "delivered at least once" into "took effect once".
 
+#[cfg(feature = "sqlite")]
+pub use crate::sqlite::purge::{inbox as purge, note};
 use crate::{Connection, Error};
 
 /// Claims the message `id` for `consumer` in the transaction that `connection` is in: true the first time, false

@@ -31,4 +31,6 @@ pub use engine::{Engine, EngineBuilder, EngineOptions, Filter, StartError, Statu
 pub use error::Error;
 pub use rows::Connection;
 pub use run::{Data, Failure, Reconciled, Retry, Run, StepError, Verdict};
+#[cfg(feature = "sqlite")]
+pub use sqlite::purge::sagas as purge;
 pub use token::{Cancel, Cancelled, Delivery, Handle, Outcome, Signal, Start};

@@ -2,6 +2,8 @@
 
 use ticketblitz_core::Envelope;
 
+#[cfg(feature = "sqlite")]
+pub use crate::sqlite::purge::{oldest_undelivered, outbox as purge};
 use crate::{Connection, Error};
 
 /// Publishes `event` with the transaction that `connection` is in.

@@ -1,4 +1,7 @@
 //! Sagas, outbox and inbox in SQLite.
+
+pub(crate) mod purge;
+
 use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, Timestamp};
 
@@ -6,19 +9,17 @@ use crate::Error;
 use crate::rows::{Stored, sealed};
 use crate::state::{Phase, Row, Wake};
 
-/// Makes the tables `saga_instance`, `saga_audit`, `outbox`, `outbox_position`, `outbox_delivery` and `inbox`
-/// where they are absent. Call it at every opening; it keeps no migration table of its own.
+/// What makes each version of the tables of the one before. Never changed once released.
+const VERSIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/schema-2.sql")];
+
+/// Makes the tables `saga_instance`, `saga_audit`, `outbox`, `outbox_position`, `outbox_delivery` and `inbox`, or
+/// brings those of an earlier version up to date. Call it at every opening; it counts its versions for itself
+/// ([`Sqlite::bring_up`]), whatever the application uses.
 ///
 /// # Errors
-/// The database refused.
+/// The tables are of a later version than this one, or the database refused.
 pub async fn setup(db: &Sqlite) -> Result<(), Error> {
-    db.write(|conn| {
-        Box::pin(async move {
-            conn.execute_batch(include_str!("sqlite/schema.sql"))?;
-            Ok(())
-        })
-    })
-    .await
+    Ok(db.bring_up("ticketblitz-saga", &VERSIONS).await?)
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
@@ -146,13 +147,16 @@ impl sealed::Rows for SqliteConnection {
 
     async fn push(&mut self, event: &Envelope) -> Result<(), Error> {
         let envelope = serde_json::to_string(event).map_err(|e| Error::data("an event", e))?;
-        sqlite::query("INSERT INTO outbox (id, topic, key, envelope) VALUES ($1, $2, $3, $4)")
-            .bind(event.id)
-            .bind(&event.kind)
-            .bind(&event.key)
-            .bind(envelope)
-            .execute(self)
-            .await?;
+        sqlite::query(
+            "INSERT INTO outbox (id, topic, key, envelope, occurred_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(event.id)
+        .bind(&event.kind)
+        .bind(&event.key)
+        .bind(envelope)
+        .bind(event.occurred_at)
+        .execute(self)
+        .await?;
         Ok(())
     }
 

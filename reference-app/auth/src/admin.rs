@@ -1,7 +1,7 @@
 //! The administrator of a first start.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,14 +19,30 @@ use crate::{Config, failed, files};
 const EMAIL: &str = "admin@ticketblitz.local";
 const NAME: &str = "Administrator";
 const PASSWORD_FILE: &str = "admin-password";
+/// Stands beside the password until the operator has been shown it.
+const UNSEEN_FILE: &str = "admin-password.unseen";
 
-/// An administrator with a random password, made just now.
+/// An administrator with a random password that the operator has not been shown yet.
 #[derive(Clone)]
 pub struct AdminAnnouncement {
     pub email: String,
     pub password: String,
     /// The file the password was written to.
     pub path: PathBuf,
+}
+
+impl AdminAnnouncement {
+    fn new(data_dir: &Path, password: String) -> Self {
+        Self { email: EMAIL.to_owned(), password, path: data_dir.join(PASSWORD_FILE) }
+    }
+
+    /// Takes note that the operator has been shown the password: no later start announces it.
+    ///
+    /// # Errors
+    /// The note cannot be kept: the next start announces the password once more.
+    pub fn seen(&self) -> io::Result<()> {
+        std::fs::remove_file(self.path.with_file_name(UNSEEN_FILE))
+    }
 }
 
 impl fmt::Debug for AdminAnnouncement {
@@ -38,7 +54,8 @@ impl fmt::Debug for AdminAnnouncement {
     }
 }
 
-/// Makes an administrator if there is none. There is something to announce only if its password was made up.
+/// Makes an administrator if there is none. There is something to announce only if its password was made up, by
+/// this start or by one that ended before it could announce it.
 pub(crate) async fn ensure(
     config: &Config,
     policy: PasswordPolicy,
@@ -47,23 +64,43 @@ pub(crate) async fn ensure(
     clock: &dyn Clock,
 ) -> Result<Option<AdminAnnouncement>, StartError> {
     if store.has_admin().await.map_err(failed)? {
-        return Ok(None);
+        return unseen(&config.data_dir, store, passwords).await;
     }
     let Some(password) = &config.admin_password else {
         let password = random_password();
-        let path = config.data_dir.join(PASSWORD_FILE);
-        // Before the account: a crash between the two leaves a file that the next start replaces, not an
+        // Before the account: a crash between the two leaves files that the next start replaces, not an
         // administrator whose password nobody has seen.
-        files::write_private(&path, &format!("{password}\n"))
-            .map_err(|error| StartError::new(format!("cannot write {}: {error}", path.display())))?;
+        for (name, content) in [(PASSWORD_FILE, format!("{password}\n")), (UNSEEN_FILE, String::new())] {
+            let path = config.data_dir.join(name);
+            files::write_private(&path, &content)
+                .map_err(|error| StartError::new(format!("cannot write {}: {error}", path.display())))?;
+        }
         create(&password, store, passwords, clock).await?;
-        return Ok(Some(AdminAnnouncement { email: EMAIL.to_owned(), password, path }));
+        return Ok(Some(AdminAnnouncement::new(&config.data_dir, password)));
     };
     policy
         .check(password)
         .map_err(|reason| StartError::new(format!("the administrator's password {reason}")))?;
     create(password, store, passwords, clock).await?;
     Ok(None)
+}
+
+/// What an earlier start made and did not come to announce.
+async fn unseen(
+    data_dir: &Path,
+    store: &dyn Store,
+    passwords: &Passwords,
+) -> Result<Option<AdminAnnouncement>, StartError> {
+    if !data_dir.join(UNSEEN_FILE).exists() {
+        return Ok(None);
+    }
+    let Ok(text) = std::fs::read_to_string(data_dir.join(PASSWORD_FILE)) else { return Ok(None) };
+    let password = text.trim_end().to_owned();
+    let account = store.by_email(&Email::key_of(EMAIL)).await.map_err(failed)?;
+    // That start may have ended before the account, and the administrator be one that the operator made.
+    let opens =
+        passwords.verify(password.clone(), account.and_then(|(_, hash)| hash)).await.map_err(failed)?;
+    Ok(opens.then(|| AdminAnnouncement::new(data_dir, password)))
 }
 
 fn random_password() -> String {

@@ -54,7 +54,8 @@ impl From<Error> for Problem {
             Error::InvalidRefreshToken => Self::new(kinds::UNAUTHENTICATED, detail),
             Error::Store(StoreError::EmailTaken) => Self::new(EMAIL_TAKEN, detail),
             Error::Overloaded => Self::new(kinds::OVERLOADED, detail).retry_after(Duration::from_secs(2)),
-            other => Self::internal(&other),
+            Error::Store(StoreError::Database(error)) => Self::of_store(&error, error.is_unavailable()),
+            Error::Hash(_) | Error::Sign(_) | Error::Task(_) => Self::internal(&detail),
         }
     }
 }

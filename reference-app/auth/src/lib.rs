@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use platform::StartError;
 use platform::auth::{Jwks, KeySource, ServiceTokens};
 use platform::health::Health;
 use platform::service::Service;
+use platform::{Purge, StartError};
 use ticketblitz_core::Clock;
 use ticketblitz_core::sqlite::Sqlite;
 
@@ -79,7 +79,7 @@ pub struct Auth {
     pub service: Service,
     /// The keys of this instance, without a detour over HTTP.
     pub keys: Arc<dyn KeySource>,
-    /// An administrator that this start has made, to be shown to the operator once.
+    /// An administrator whose password is to be shown to the operator once.
     pub announced_admin: Option<AdminAnnouncement>,
 }
 
@@ -97,6 +97,11 @@ pub async fn start(config: Config, deps: Deps) -> Result<Auth, StartError> {
     let announced_admin = admin::ensure(&config, policy, &*store, &passwords, &*clock).await?;
     let lifetimes = Lifetimes { access: config.access_token_ttl, refresh: config.refresh_token_ttl };
     let keys = Arc::new(OwnKeys(Jwks::from(signer.public_keys())));
+    let expired = Arc::clone(&store);
+    let sessions = Purge::new("sessions", move |before, limit| {
+        let store = Arc::clone(&expired);
+        async move { store.forget_sessions(before, limit).await }
+    });
     let accounts = Accounts { store, passwords, signer, lifetimes, clock };
     let (router, openapi) = http::router(http::AppState { accounts, policy });
     let service = Service {
@@ -107,6 +112,7 @@ pub async fn start(config: Config, deps: Deps) -> Result<Auth, StartError> {
         consumers: Vec::new(),
         workers: Vec::new(),
         health: Health::new().database(&db),
+        purges: vec![sessions],
         databases: vec![db],
     };
     Ok(Auth { service, keys, announced_admin })

@@ -72,6 +72,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Ends the family of this token, spent or not. An unknown token is no error.
     async fn end_family(&self, digest: &TokenDigest, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Forgets at most `limit` refresh tokens and families that expired before `before`; answers how many. A token
+    /// that is not known is refused as one that has expired is.
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
     /// The seed of the signing key: the one that was kept first, from then on for ever.
     async fn signing_seed(&self, candidate: &Seed, now: Timestamp) -> Result<Seed, StoreError>;
 }

@@ -5,7 +5,7 @@ mod support;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use support::{ACCESS_TTL, App};
-use ticketblitz_core::UserId;
+use ticketblitz_core::{Clock, UserId};
 
 #[tokio::test]
 async fn who_registers_has_a_session_and_can_log_in_again() {
@@ -108,6 +108,23 @@ async fn an_access_token_is_good_until_it_expires_also_when_the_session_has_ende
     assert_eq!((late.status, late.kind()), (StatusCode::UNAUTHORIZED, "unauthenticated"));
     assert_eq!(app.get("/api/auth/me", None).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(app.get("/api/auth/me", Some("no.token.atall")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn with_the_clock_set_back_tokens_stay_good_and_expire_no_earlier() {
+    let (_dir, app) = App::fresh().await;
+    let issued = app.clock.now();
+    let session = app.register("ada@example.org").await;
+    let access = session.text("accessToken");
+    app.clock.set(issued - std::time::Duration::from_secs(3_600));
+    assert_eq!(app.get("/api/auth/me", Some(&access)).await.status, StatusCode::OK);
+    let refreshed = app.refresh(&session.text("refreshToken")).await;
+    assert_eq!(refreshed.status, StatusCode::OK, "{}", refreshed.body);
+    assert_eq!(app.get("/api/auth/me", Some(&refreshed.text("accessToken"))).await.status, StatusCode::OK);
+    app.clock.set(issued + ACCESS_TTL - std::time::Duration::from_secs(1));
+    assert_eq!(app.get("/api/auth/me", Some(&access)).await.status, StatusCode::OK);
+    app.clock.set(issued + ACCESS_TTL);
+    assert_eq!(app.get("/api/auth/me", Some(&access)).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ fn mode(path: &Path) -> u32 {
 async fn a_first_start_makes_an_administrator_and_a_second_does_not() {
     let (dir, app) = App::fresh().await;
     let admin = app.admin.clone().expect("announced");
+    admin.seen().expect("noted");
     assert_eq!(admin.email, "admin@ticketblitz.local");
     let written = std::fs::read_to_string(dir.path().join("admin-password")).expect("a file");
     assert_eq!(written.trim_end(), admin.password);
@@ -31,6 +32,24 @@ async fn a_first_start_makes_an_administrator_and_a_second_does_not() {
     let again = App::start(config(dir.path()), clock()).await.expect("starts again");
     assert!(again.admin.is_none());
     assert_eq!(again.login(&admin.email, &admin.password).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_administrator_whom_nobody_was_shown_is_announced_by_the_next_start() {
+    let (dir, app) = App::fresh().await;
+    let made = app.admin.clone().expect("announced");
+    drop(app); // before anybody was shown it
+    let again = App::start(config(dir.path()), clock()).await.expect("starts again");
+    let admin = again.admin.clone().expect("announced again");
+    assert_eq!((&admin.email, &admin.password, &admin.path), (&made.email, &made.password, &made.path));
+    assert_eq!(again.login(&admin.email, &admin.password).await.status, StatusCode::OK);
+
+    // A start that ended before it made the account: the password opens nothing.
+    std::fs::write(&admin.path, "of no account\n").expect("written");
+    assert!(App::start(config(dir.path()), clock()).await.expect("starts again").admin.is_none());
+    std::fs::write(&admin.path, format!("{}\n", made.password)).expect("written");
+    admin.seen().expect("noted");
+    assert!(App::start(config(dir.path()), clock()).await.expect("starts again").admin.is_none());
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::InventoryClient;
 use contract::booking::Ticket;
 use contract::inventory::BeginPayment;
+use contract::{InventoryClient, TicketId};
 use ticketblitz_core::{BookingId, Clock, UserId};
 use ticketblitz_idempotency::sqlite::Finish;
 use ticketblitz_lock::HoldId;
@@ -94,10 +94,16 @@ impl Bookings {
         Ok(self.store.list(user, before, limit).await?)
     }
 
-    /// The tickets of the user's own booking.
-    pub async fn tickets(&self, user: UserId, id: BookingId) -> Result<Vec<Ticket>, Error> {
+    /// The tickets of the user's own booking, in the order of its seats.
+    pub async fn tickets(
+        &self,
+        user: UserId,
+        id: BookingId,
+        after: Option<TicketId>,
+        limit: u32,
+    ) -> Result<Vec<Ticket>, Error> {
         self.get(user, id).await?;
-        Ok(self.store.tickets(id).await?)
+        Ok(self.store.tickets(id, after, limit).await?)
     }
 
     /// Calls off the user's own booking, and answers it when its seats are free and its money is back. Of a paid

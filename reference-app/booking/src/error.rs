@@ -45,7 +45,8 @@ impl From<Error> for Problem {
             Error::Store(StoreError::Idempotency(ticketblitz_idempotency::Error::Superseded)) => {
                 Self::unavailable("the booking")
             }
-            Error::Answer(_) | Error::Store(_) => Self::internal(&detail),
+            Error::Store(error) => Self::of_store(&error, error.is_unavailable()),
+            Error::Answer(_) => Self::internal(&detail),
         }
     }
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json as JsonBody, Router};
 use contract::booking::{Booking as BookingBody, BookingRequest, Ticket};
 use platform::auth::Caller;
-use platform::extract::{Json, Listed, Page, Path};
+use platform::extract::{Json, Listed, Parameters, Path, Query};
 use platform::{Invalid, Problem, kinds, telemetry};
 use ticketblitz_core::BookingId;
 use ticketblitz_idempotency::sqlite::{Finish, SqliteStore as Keys};
@@ -156,9 +156,10 @@ fn made(booking: &Booking, execution: &Execution) -> Result<Finish, ticketblitz_
 async fn list(
     caller: Caller,
     State(bookings): State<Arc<Bookings>>,
-    page: Page,
+    query: Query,
 ) -> Result<JsonBody<Listed<BookingBody>>, Problem> {
-    let found = bookings.list(caller.user, page.after()?, page.one_more()).await?;
+    let page = query.read(Parameters::page)?;
+    let found = bookings.list(caller.user, page.after, page.one_more()).await?;
     Ok(JsonBody(Listed::page(found, page.limit, |booking| booking.id, BookingBody::from)))
 }
 
@@ -204,15 +205,26 @@ async fn cancel(
     Ok(JsonBody(bookings.cancel(caller.user, id).await?.into()))
 }
 
-/// The tickets of a booking of the caller's: none until it is CONFIRMED.
+/// The tickets of a booking of the caller's, in the order of its seats: none until it is CONFIRMED.
 #[utoipa::path(get, path = "/api/bookings/{id}/tickets", tag = "bookings",
-    params(("id" = String, Path, description = "The booking")),
-    responses((status = 200, body = Listed<Ticket>), (status = 404, description = "not-found: or somebody else's")),
+    params(
+        ("id" = String, Path, description = "The booking"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 if absent"),
+        ("cursor" = Option<String>, Query, description = "As the page before gave it"),
+    ),
+    responses(
+        (status = 200, body = Listed<Ticket>),
+        (status = 400, description = "malformed-request"),
+        (status = 404, description = "not-found: or somebody else's"),
+    ),
 )]
 async fn tickets(
     caller: Caller,
     State(bookings): State<Arc<Bookings>>,
     Path(id): Path<BookingId>,
+    query: Query,
 ) -> Result<JsonBody<Listed<Ticket>>, Problem> {
-    Ok(JsonBody(Listed::all(bookings.tickets(caller.user, id).await?)))
+    let page = query.read(Parameters::page)?;
+    let found = bookings.tickets(caller.user, id, page.after, page.one_more()).await?;
+    Ok(JsonBody(Listed::page(found, page.limit, |ticket| ticket.ticket_id, |ticket| ticket)))
 }

@@ -20,8 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::InventoryClient;
-use platform::{Health, Service, StartError, Worker};
+use platform::{Health, Purge, Service, StartError, Worker};
 use ticketblitz_core::Clock;
+use ticketblitz_idempotency::IdempotencyStore;
 
 use bookings::Bookings;
 use sagas::Services;
@@ -39,6 +40,8 @@ pub struct Config {
     pub payment_deadline: Duration,
     /// How much longer its seats are kept for a charge on its way.
     pub payment_grace: Duration,
+    /// How long the answer to a request is kept for those who send it again.
+    pub key_retention: Duration,
 }
 
 /// What this service works with.
@@ -55,7 +58,8 @@ pub struct Deps {
 pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
     let Deps { clock, inventory } = deps;
     let db = platform::db::open(&config.data_dir, "booking", &MIGRATIONS).await?;
-    let keys = ticketblitz_idempotency::SqliteStore::new(db.clone(), Arc::clone(&clock));
+    let keys = ticketblitz_idempotency::SqliteStore::new(db.clone(), Arc::clone(&clock))
+        .retention(config.key_retention);
     let cannot =
         |error| StartError::new(format!("the idempotency keys in booking.db cannot be used: {error}"));
     ticketblitz_idempotency::sqlite::setup(&db).await.map_err(cannot)?;
@@ -75,6 +79,12 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
         payment_deadline: config.payment_deadline,
         payment_grace: config.payment_grace,
     };
+    // By the age that each was given when it was claimed.
+    let kept = keys.clone();
+    let old_keys = Purge::new("idempotency keys", move |_, limit| {
+        let keys = kept.clone();
+        async move { keys.purge(limit).await }
+    });
     let (router, openapi) = http::router(bookings, keys);
     Ok(Service {
         name: "booking",
@@ -87,6 +97,7 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
             move |shutdown| async move { engine.run(shutdown).await },
         )],
         health: Health::new().database(&db),
+        purges: vec![old_keys],
         databases: vec![db],
     })
 }

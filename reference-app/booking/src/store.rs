@@ -5,6 +5,7 @@ pub mod sqlite;
 use std::fmt;
 
 use async_trait::async_trait;
+use contract::TicketId;
 use contract::booking::Ticket;
 use ticketblitz_core::{BookingId, EventId, MessageId, Timestamp, UserId};
 use ticketblitz_idempotency::sqlite::Finish;
@@ -40,6 +41,19 @@ pub enum StoreError {
     /// A row holds JSON that cannot be read.
     #[error("a booking's row is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
+}
+
+impl StoreError {
+    /// The same may succeed later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_unavailable(),
+            Self::Saga(error) => error.is_unavailable(),
+            Self::Idempotency(error) => matches!(error, ticketblitz_idempotency::Error::Backend(_)),
+            Self::NoSuchBooking(_) | Self::Illegal(_) | Self::TooEarly(_) | Self::Damaged(_) => false,
+        }
+    }
 }
 
 /// What became of a new booking.
@@ -160,8 +174,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<Booking>, StoreError>;
 
-    /// The tickets of a booking: none unless it is CONFIRMED.
-    async fn tickets(&self, id: BookingId) -> Result<Vec<Ticket>, StoreError>;
+    /// The tickets of a booking, in the order of its seats: none unless it is CONFIRMED.
+    async fn tickets(
+        &self,
+        id: BookingId,
+        after: Option<TicketId>,
+        limit: u32,
+    ) -> Result<Vec<Ticket>, StoreError>;
 
     /// Waits until the booking is so, however long that takes; `None` if there is no such booking.
     ///

@@ -90,7 +90,7 @@ pub struct Layout {
     pub sections: Vec<Section>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EventStatus {
     Scheduled,
@@ -129,6 +129,19 @@ pub struct Event {
     pub organizer_id: Option<UserId>,
 }
 
+/// `GET /internal/events/{id}`: what other services have to know of an event, however many seats it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventSummary {
+    #[schema(value_type = String, format = "uuid")]
+    pub id: EventId,
+    pub name: String,
+    pub venue: String,
+    #[schema(value_type = String, format = "date-time")]
+    pub starts_at: Timestamp,
+    pub time_zone: String,
+}
+
 /// Calls to the event service.
 #[derive(Debug, Clone)]
 pub struct EventClient(Client);
@@ -138,8 +151,8 @@ impl EventClient {
         Self(client)
     }
 
-    /// The event with this id.
-    pub async fn event(&self, event: EventId) -> Result<Event, ClientError> {
-        self.0.get(&format!("/api/events/{event}")).await
+    /// What is to be known of the event with this id.
+    pub async fn summary(&self, event: EventId) -> Result<EventSummary, ClientError> {
+        self.0.get(&format!("/internal/events/{event}")).await
     }
 }

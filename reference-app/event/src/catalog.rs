@@ -1,9 +1,11 @@
 //! The catalog: reads from a cache, and changes that the inventory learns first.
 
 mod cache;
+mod shown;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use contract::InventoryClient;
 use contract::event::EventRequest;
 use contract::events::{EVENT_CANCELLED, EVENT_CHANGED, EVENT_CREATED, EventCancelled, EventChanged};
@@ -12,12 +14,11 @@ use platform::bus;
 use ticketblitz_core::{Clock, Envelope, EventId, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use cache::Rendered;
-
 use crate::domain::{self, Phase, Record};
 use crate::error::Error;
 use crate::store::{self, Counted, Query, Store};
 use cache::Cache;
+pub(crate) use shown::Shown;
 
 /// Changes of events that share a stripe wait for each other.
 const STRIPES: usize = 32;
@@ -38,19 +39,21 @@ impl Catalog {
         Self { store, clock, inventory, cache: Cache::default(), changing }
     }
 
-    pub(crate) async fn get(&self, id: EventId) -> Result<Arc<Record>, Error> {
-        self.cache.event(id, self.store.get(id)).await?.ok_or(Error::NotFound)
+    pub(crate) async fn get(&self, id: EventId) -> Result<Arc<Shown>, Error> {
+        self.cache.event(id, self.store.state(id), self.store.get(id)).await?.ok_or(Error::NotFound)
     }
 
-    pub(crate) async fn list(&self, query: Query) -> Result<Arc<Vec<Record>>, Error> {
+    pub(crate) async fn list(&self, query: Query) -> Result<Arc<Vec<Arc<Shown>>>, Error> {
         let now = self.clock.now();
-        Ok(self.cache.list(&query, self.store.list(query.clone(), now)).await?)
+        let states = self.store.states(query.clone(), now);
+        let whole = self.store.list(query.clone(), now);
+        Ok(self.cache.list(&query, states, whole).await?)
     }
 
-    /// The layout as it is sent, and its tag.
-    pub(crate) async fn layout(&self, id: EventId) -> Result<Arc<Rendered>, Error> {
-        let record = self.get(id).await?;
-        Ok(self.cache.layout(&record).await)
+    /// The event as it is sent.
+    pub(crate) async fn answer(&self, id: EventId) -> Result<Bytes, Error> {
+        let shown = self.get(id).await?;
+        Ok(self.cache.answer(&shown, self.clock.now()).await)
     }
 
     pub(crate) async fn create(&self, caller: &Caller, request: &EventRequest) -> Result<Record, Error> {
@@ -104,10 +107,10 @@ impl Catalog {
         }
         self.inventory.put_event(id, &spec.for_inventory()).await?;
         let version = stored.version;
-        let changed = Record { spec, version: version + 1, ..stored };
+        let changed = Record { spec: Arc::new(spec), version: version + 1, ..stored };
         let data = EventChanged { event: changed.event(now) };
         let told = message(EVENT_CHANGED, id, changed.version, &data, now);
-        let updated = self.store.update(id, version, changed.spec.clone(), told).await?;
+        let updated = self.store.update(id, version, Arc::clone(&changed.spec), told).await?;
         self.cache.changed(id);
         // Whoever changes or cancels it waits for us, so only another process can have come between.
         if updated { Ok(changed) } else { Err(Error::Cancelled) }

@@ -3,7 +3,9 @@
 mod layout;
 mod request;
 
-use contract::event::{BookingMode, Event, EventStatus, Layout, Section};
+use std::sync::Arc;
+
+use contract::event::{BookingMode, Event, EventStatus, EventSummary, Section};
 use contract::inventory::InventoryEvent;
 pub(crate) use layout::{default_layout, places};
 pub(crate) use request::check;
@@ -72,8 +74,18 @@ pub(crate) struct Record {
     pub(crate) id: EventId,
     /// `None` for the sample events.
     pub(crate) organizer: Option<UserId>,
-    pub(crate) spec: Spec,
+    /// The same as long as the version is.
+    pub(crate) spec: Arc<Spec>,
     /// Places of confirmed bookings.
+    pub(crate) taken: u32,
+    pub(crate) phase: Phase,
+    pub(crate) version: u64,
+}
+
+/// What of an event changes while it is sold, and of which version it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) id: EventId,
     pub(crate) taken: u32,
     pub(crate) phase: Phase,
     pub(crate) version: u64,
@@ -81,7 +93,11 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) fn draft(organizer: Option<UserId>, spec: Spec, phase: Phase) -> Self {
-        Self { id: EventId::new(), organizer, spec, taken: 0, phase, version: 1 }
+        Self { id: EventId::new(), organizer, spec: Arc::new(spec), taken: 0, phase, version: 1 }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State { id: self.id, taken: self.taken, phase: self.phase, version: self.version }
     }
 
     pub(crate) fn total(&self) -> u32 {
@@ -129,10 +145,17 @@ impl Record {
         }
     }
 
-    pub(crate) fn layout(&self) -> Layout {
-        Layout { event_id: self.id, currency: self.spec.currency, sections: self.spec.sections.clone() }
+    /// What other services have to know of it.
+    pub(crate) fn summary(&self) -> EventSummary {
+        EventSummary {
+            id: self.id,
+            name: self.spec.name.clone(),
+            venue: self.spec.venue.clone(),
+            starts_at: self.spec.starts_at,
+            time_zone: self.spec.time_zone.clone(),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -35,7 +35,7 @@ impl From<Error> for Problem {
             Error::OnSale => Self::new(kinds::EVENT_ON_SALE, detail),
             Error::Cancelled => Self::new(kinds::SALES_CLOSED, detail),
             Error::Inventory(error) => inventory(error),
-            Error::Store(error) => Self::internal(&error),
+            Error::Store(error) => Self::of_store(&error, error.is_unavailable()),
         }
     }
 }

@@ -3,94 +3,77 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json as JsonBody, Router};
-use contract::event::{Event, EventRequest, Layout};
+use contract::event::{Event, EventRequest, EventSummary, Layout};
 use platform::Problem;
-use platform::auth::Staff;
-use platform::extract::{Json, Listed, Page, Path, Query};
-use serde::Deserialize;
+use platform::auth::{ServiceCaller, Staff};
+use platform::extract::{Json, Listed, Path, Query};
 use ticketblitz_core::EventId;
-use utoipa::IntoParams;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::catalog::Catalog;
-use crate::domain::Record;
+use crate::catalog::{Catalog, Shown};
 use crate::store;
+
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
 pub(crate) fn router(catalog: Arc<Catalog>) -> (Router, OpenApi) {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(get, change, cancel))
         .routes(routes!(layout))
+        .routes(routes!(summary))
         .with_state(catalog)
         .split_for_parts()
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Filter {
-    /// Not begun, not cancelled.
-    Upcoming,
-    /// On sale, with places left.
-    Available,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Search {
-    #[param(inline)]
-    filter: Option<Filter>,
-    /// Part of the name, case aside.
-    name: Option<String>,
-    /// Part of the venue, case aside.
-    venue: Option<String>,
-}
-
 /// Events in the order of their start.
 #[utoipa::path(get, path = "/api/events", tag = "events",
-    params(Search,
+    params(
+        ("filter" = Option<String>, Query,
+            description = "`upcoming`: not begun, not cancelled; `available`: on sale, with places left"),
+        ("name" = Option<String>, Query, description = "Part of the name, case aside"),
+        ("venue" = Option<String>, Query, description = "Part of the venue, case aside"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 if absent"),
         ("cursor" = Option<String>, Query, description = "The nextCursor of the page before")),
     responses((status = 200, body = Listed<Event>), (status = 400, description = "malformed-request")))]
-async fn list(
-    State(catalog): State<Arc<Catalog>>,
-    Query(search): Query<Search>,
-    page: Page,
-) -> Result<JsonBody<Listed<Event>>, Problem> {
-    let query = store::Query {
-        filter: search.filter.map(|filter| match filter {
-            Filter::Upcoming => store::Filter::Upcoming,
-            Filter::Available => store::Filter::Available,
-        }),
-        name: search.name.filter(|name| !name.is_empty()),
-        venue: search.venue.filter(|venue| !venue.is_empty()),
-        after: page.after()?,
-        limit: page.one_more(),
-    };
-    let found = catalog.list(query).await?;
+async fn list(State(catalog): State<Arc<Catalog>>, query: Query) -> Result<Response, Problem> {
+    let (wanted, limit) = query.read(|parameters| {
+        let filter = parameters.read("filter", "must be upcoming or available", filter);
+        let part = |text: String| Some(text).filter(|text| !text.is_empty());
+        let name = parameters.text("name").and_then(part);
+        let venue = parameters.text("venue").and_then(part);
+        let page = parameters.page();
+        (store::Query { filter, name, venue, limit: page.one_more(), after: page.after }, page.limit)
+    })?;
+    let found = catalog.list(wanted).await?;
     let now = catalog.clock.now();
-    Ok(JsonBody(Listed::page(
+    let listed = Listed::page(
         found.iter().collect(),
-        page.limit,
-        |record: &&Record| (record.spec.starts_at, record.id),
-        |record| record.event(now),
-    )))
+        limit,
+        |shown: &&Arc<Shown>| (shown.record.spec.starts_at, shown.record.id),
+        |shown| shown.event(now),
+    );
+    Ok(JsonBody(listed).into_response())
+}
+
+fn filter(text: &str) -> Option<store::Filter> {
+    match text {
+        "upcoming" => Some(store::Filter::Upcoming),
+        "available" => Some(store::Filter::Available),
+        _ => None,
+    }
 }
 
 /// One event.
 #[utoipa::path(get, path = "/api/events/{id}", tag = "events",
     params(("id" = String, Path, description = "The event")),
     responses((status = 200, body = Event), (status = 404, description = "not-found")))]
-async fn get(
-    State(catalog): State<Arc<Catalog>>,
-    Path(id): Path<EventId>,
-) -> Result<JsonBody<Event>, Problem> {
-    let record = catalog.get(id).await?;
-    Ok(JsonBody(record.event(catalog.clock.now())))
+async fn get(State(catalog): State<Arc<Catalog>>, Path(id): Path<EventId>) -> Result<Response, Problem> {
+    Ok((JSON, catalog.answer(id).await?).into_response())
 }
 
 /// The static layout: which places there are, and what they cost.
@@ -107,14 +90,14 @@ async fn layout(
     Path(id): Path<EventId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let layout = catalog.layout(id).await?;
+    let shown = catalog.get(id).await?;
+    let layout = shown.layout();
     // Kept, but asked for again each time: before the sale it may change.
     let caching = [(header::ETAG, layout.tag.as_str()), (header::CACHE_CONTROL, "public, no-cache")];
     if is_known(&headers, &layout.tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    Ok((caching, json, layout.json.clone()).into_response())
+    Ok((caching, JSON, layout.json.clone()).into_response())
 }
 
 /// Makes an event. It can be held as soon as this is answered.
@@ -173,6 +156,23 @@ async fn cancel(
 ) -> Result<StatusCode, Problem> {
     catalog.cancel(&caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What other services have to know of an event.
+#[utoipa::path(get, path = "/internal/events/{id}", tag = "internal",
+    params(("id" = String, Path, description = "The event")),
+    responses(
+        (status = 200, body = EventSummary),
+        (status = 401, description = "unauthenticated"),
+        (status = 403, description = "forbidden: a user's token"),
+        (status = 404, description = "not-found"),
+    ))]
+async fn summary(
+    _service: ServiceCaller,
+    State(catalog): State<Arc<Catalog>>,
+    Path(id): Path<EventId>,
+) -> Result<JsonBody<EventSummary>, Problem> {
+    Ok(JsonBody(catalog.get(id).await?.record.summary()))
 }
 
 /// Whether one of the tags in `If-None-Match` is this one (RFC 9110: compared weakly), or all are welcome.

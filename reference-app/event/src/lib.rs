@@ -75,6 +75,7 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
         consumers: vec![Consumer::new("event", topics, counts)],
         workers,
         health: Health::new().database(&db),
+        purges: Vec::new(),
         databases: vec![db],
     })
 }

@@ -2,11 +2,13 @@
 
 pub(crate) mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 pub(crate) use sqlite::SqliteStore;
 use ticketblitz_core::{BookingId, Envelope, EventId, MessageId, Timestamp};
 
-use crate::domain::{Record, Spec};
+use crate::domain::{Record, Spec, State};
 
 /// The stored events. Each method is one transaction, its message in the outbox included.
 #[async_trait]
@@ -30,7 +32,13 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn discard_abandoned(&self) -> Result<u64, Error>;
 
     /// Changes a published event that is at `version`, and tells it. `false` if it is no longer so.
-    async fn update(&self, id: EventId, version: u64, spec: Spec, changed: Envelope) -> Result<bool, Error>;
+    async fn update(
+        &self,
+        id: EventId,
+        version: u64,
+        spec: Arc<Spec>,
+        changed: Envelope,
+    ) -> Result<bool, Error>;
 
     /// Cancels an event and tells it; `false` if it was cancelled before.
     async fn cancel(&self, id: EventId, cancelled: Envelope) -> Result<bool, Error>;
@@ -40,6 +48,12 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Events in the order of their start, drafts left out; `query.limit` of them at most.
     async fn list(&self, query: Query, now: Timestamp) -> Result<Vec<Record>, Error>;
+
+    /// The state of the event that [`Self::get`] answers.
+    async fn state(&self, id: EventId) -> Result<Option<State>, Error>;
+
+    /// The states of the events that [`Self::list`] answers.
+    async fn states(&self, query: Query, now: Timestamp) -> Result<Vec<State>, Error>;
 
     /// Counts what happened to a booking: once, however often and in whatever order its messages come.
     async fn count(&self, counted: Counted) -> Result<(), Error>;
@@ -87,6 +101,16 @@ pub(crate) enum Error {
     Database(#[from] ticketblitz_core::sqlite::Error),
     #[error(transparent)]
     Messages(#[from] ticketblitz_saga::Error),
+}
+
+impl Error {
+    /// The same may succeed later.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_unavailable(),
+            Self::Messages(error) => error.is_unavailable(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,15 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use contract::InventoryClient;
+use contract::{EventClient, InventoryClient};
 use http_body_util::BodyExt;
-use platform::auth::{Caller, Role};
-use platform::{Client, Problem, Transport};
+use platform::auth::{AuthContext, Caller, Jwks, KeySource, Role, ServiceTokens, TokenVerifier};
+use platform::layers::{AppLayers, standard};
+use platform::{Client, Health, Problem, Transport};
 use serde_json::{Value, json};
 use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{ManualClock, UserId};
@@ -25,6 +27,16 @@ use tower::ServiceExt;
 
 use crate::catalog::Catalog;
 use crate::store::SqliteStore;
+
+#[derive(Debug)]
+struct NoKeys;
+
+#[async_trait]
+impl KeySource for NoKeys {
+    async fn keys(&self) -> Result<Jwks, String> {
+        Err("users are given to the requests directly".to_owned())
+    }
+}
 
 /// An inventory that writes down what it is told, and is down when told to be.
 #[derive(Debug, Clone, Default)]
@@ -122,6 +134,29 @@ impl Rig {
         let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
         let (status, _, body) = self.send(request, None).await;
         (status, body)
+    }
+
+    /// The answer as it is, which must be a good one.
+    async fn text(&self, path: &str) -> String {
+        let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        assert_eq!(
+            (response.status(), &response.headers()["content-type"]),
+            (StatusCode::OK, &"application/json".parse().expect("a value"))
+        );
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        String::from_utf8(body.to_vec()).expect("a text")
+    }
+
+    /// As another service calls, with its token or without.
+    fn client(&self, with_token: bool) -> EventClient {
+        let services = ServiceTokens::new(b"secret").with_clock(Arc::new(self.clock.clone()));
+        let verifier = TokenVerifier::new(Arc::new(NoKeys), Arc::new(self.clock.clone()));
+        let auth = AuthContext { verifier, services: services.clone() };
+        let layers = AppLayers { role: "event", auth, health: Health::new(), internal: true };
+        let transport = Transport::in_process(standard(self.router.clone(), layers));
+        let caller = with_token.then_some((services, "test"));
+        EventClient::new(Client::new("event", transport, caller, Duration::from_secs(5)))
     }
 
     async fn created(&self, caller: &Caller, body: &Value) -> Value {

@@ -9,6 +9,8 @@ pub enum Access {
     Public,
     /// A valid access token.
     Token,
+    /// One of an organizer or an administrator.
+    Staff,
 }
 
 /// What this request needs. What is not named here needs a token, so that a path added later is closed until
@@ -18,10 +20,24 @@ pub fn access(method: &Method, path: &str) -> Access {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let public = match path {
         "/api/auth/register" | "/api/auth/login" | "/api/auth/refresh" | "/api/auth/logout" => true,
-        "/.well-known/jwks.json" | "/api/events" => reads,
-        _ => reads && (path.starts_with("/api/events/") || is_live_seats(path)),
+        "/.well-known/jwks.json" | "/api/events" | "/mail" => reads,
+        _ => reads && (path.starts_with("/api/events/") || path.starts_with("/mail/") || is_live_seats(path)),
     };
-    if public { Access::Public } else { Access::Token }
+    if public {
+        Access::Public
+    } else if changes_events(method, path) {
+        Access::Staff
+    } else {
+        Access::Token
+    }
+}
+
+/// The event service asks for the same; here it comes before a body that is too large to be forwarded.
+fn changes_events(method: &Method, path: &str) -> bool {
+    match path.strip_prefix("/api/events/") {
+        None => path == "/api/events" && method == Method::POST,
+        Some(id) => !id.is_empty() && !id.contains('/') && matches!(*method, Method::PUT | Method::DELETE),
+    }
 }
 
 /// `/api/inventory/events/{id}/seats`
@@ -46,8 +62,17 @@ mod tests {
             (Method::GET, "/api/events", Access::Public),
             (Method::HEAD, "/api/events/x", Access::Public),
             (Method::GET, "/api/events/x/seats", Access::Public),
-            (Method::POST, "/api/events", Access::Token),
-            (Method::DELETE, "/api/events/x", Access::Token),
+            (Method::POST, "/api/events", Access::Staff),
+            (Method::PUT, "/api/events/x", Access::Staff),
+            (Method::DELETE, "/api/events/x", Access::Staff),
+            (Method::POST, "/api/events/x", Access::Token),
+            (Method::DELETE, "/api/events/x/seats", Access::Token),
+            (Method::DELETE, "/api/events/", Access::Token),
+            (Method::PATCH, "/api/events", Access::Token),
+            (Method::GET, "/mail", Access::Public),
+            (Method::GET, "/mail/x", Access::Public),
+            (Method::POST, "/mail", Access::Token),
+            (Method::GET, "/mailx", Access::Token),
             (Method::GET, "/api/inventory/events/x/seats", Access::Public),
             (Method::GET, "/api/inventory/events//seats", Access::Token),
             (Method::GET, "/api/inventory/holds/x", Access::Token),

@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONNECTION, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use axum::response::{IntoResponse, Response};
-use platform::auth::{AuthContext, Caller};
+use platform::auth::{AuthContext, Caller, Staff};
 use platform::layers::body;
 use platform::server::PeerAddress;
 use platform::{Problem, kinds};
@@ -39,6 +39,7 @@ async fn forward(State(gateway): State<Arc<Gateway>>, request: Request) -> Resul
         gateway.route(path).ok_or_else(|| Problem::not_found(format!("there is nothing at {path}")))?;
     let payer = match access(request.method(), path) {
         Access::Token => Payer::User(gateway.caller(request.headers()).await?.user),
+        Access::Staff => Payer::User(Staff::check(gateway.caller(request.headers()).await?)?.user),
         Access::Public => Payer::Address(address(&request)),
     };
     gateway.limit.take(payer).map_err(|wait| {

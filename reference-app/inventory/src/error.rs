@@ -92,7 +92,7 @@ impl From<Error> for Problem {
                 tracing::warn!(%error, "the seat lock failed");
                 Self::unavailable("the seat lock")
             }
-            Error::Database(error) => Self::internal(&error),
+            Error::Database(error) => Self::of_store(&error, error.is_unavailable()),
         }
     }
 }

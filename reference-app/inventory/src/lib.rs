@@ -17,12 +17,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::{Health, Service, StartError, Worker};
+use platform::{Health, Purge, Service, StartError, Worker};
 use ticketblitz_core::Clock;
 use ticketblitz_lock::SeatStore;
 
 use desk::Desk;
-use store::SqliteStore;
+use store::{SqliteStore, Store};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -58,6 +58,7 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
     }
     let db = platform::db::open(&config.data_dir, "inventory", &MIGRATIONS).await?;
     let store = Arc::new(SqliteStore::new(db.clone()));
+    let voided = voided(Arc::clone(&store));
     let desk = Arc::new(Desk::new(store, deps.locks, deps.clock, config.hold_ttl, config.hold_ceiling));
     let (router, openapi) = http::router(Arc::clone(&desk));
     Ok(Service {
@@ -68,7 +69,16 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
         consumers: Vec::new(),
         workers: vec![Worker::new("lapsed-payments", move |shutdown| worker::run(desk, shutdown))],
         health: Health::new().database(&db),
+        purges: vec![voided],
         databases: vec![db],
+    })
+}
+
+/// A booking begins within the request that made its id: one that was released before is not waited for any longer.
+fn voided(store: Arc<SqliteStore>) -> Purge {
+    Purge::new("voided bookings", move |before, limit| {
+        let store = Arc::clone(&store);
+        async move { store.forget_voided(before, limit).await }
     })
 }
 

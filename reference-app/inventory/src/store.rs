@@ -60,6 +60,9 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Frees the places of payments that lapsed, oldest first, and answers them; a few hundred at most.
     async fn lapse(&self, now: Timestamp) -> Result<Vec<Claim>, Error>;
+
+    /// Forgets at most `limit` bookings that were released before they began, and before `before`; answers how many.
+    async fn forget_voided(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
 }
 
 /// A hold that is to be paid.

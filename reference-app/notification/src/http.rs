@@ -11,7 +11,7 @@ use contract::NotificationId;
 use contract::notification::{Notification as NotificationBody, NotificationStatus};
 use platform::Problem;
 use platform::auth::Caller;
-use platform::extract::{Listed, Page, Path};
+use platform::extract::{Listed, Parameters, Path, Query};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -41,7 +41,7 @@ pub(crate) fn router(state: AppState) -> (Router, OpenApi) {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error, error.is_unavailable())
     }
 }
 
@@ -72,9 +72,10 @@ impl From<Notification> for NotificationBody {
 async fn list(
     caller: Caller,
     State(state): State<AppState>,
-    page: Page,
+    query: Query,
 ) -> Result<JsonBody<Listed<NotificationBody>>, Problem> {
-    let found = state.store.list(caller.user, page.after()?, page.one_more()).await?;
+    let page = query.read(Parameters::page)?;
+    let found = state.store.list(caller.user, page.after, page.one_more()).await?;
     Ok(JsonBody(Listed::page(found, page.limit, |notification| notification.id, NotificationBody::from)))
 }
 
@@ -106,7 +107,7 @@ fn escaped(text: &str) -> String {
 
 /// One mail as it was sent.
 async fn mail(State(state): State<AppState>, Path(id): Path<NotificationId>) -> Result<Response, Problem> {
-    let mail = state.mailer.sent(id).await.map_err(|error| Problem::internal(&error))?;
+    let mail = state.mailer.sent(id).await.map_err(|error| Problem::of_store(&error, true))?;
     let mail = mail.ok_or_else(|| Problem::not_found(format!("there is no mail {id}")))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], mail).into_response())
 }

@@ -70,6 +70,7 @@ async fn start_with(config: Config, deps: Deps, mailer: Arc<dyn Mailer>) -> Resu
         consumers: vec![inbox.consumer()],
         workers: vec![Worker::new("mail sagas", |shutdown| async move { engine.run(shutdown).await })],
         health: Health::new().database(&db),
+        purges: Vec::new(),
         databases: vec![db],
     })
 }

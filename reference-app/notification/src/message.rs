@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use contract::NotificationId;
 use contract::auth::User;
-use contract::event::Event;
+use contract::event::EventSummary;
 use contract::events::BookingConfirmed;
 use lettre::Message;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
@@ -56,7 +56,7 @@ pub(crate) fn confirmation(
     id: NotificationId,
     booking: &BookingConfirmed,
     user: &User,
-    event: &Event,
+    event: &EventSummary,
     now: Timestamp,
 ) -> Result<Written, WriteError> {
     let subject = format!("Your tickets for {}", one_line(&event.name));
@@ -79,7 +79,7 @@ fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-fn body(booking: &BookingConfirmed, user: &User, event: &Event) -> String {
+fn body(booking: &BookingConfirmed, user: &User, event: &EventSummary) -> String {
     let mut text = format!(
         "Hello {},\n\nyour booking is confirmed.\n\n{}\n{}\n{}\n\n",
         one_line(&user.name),

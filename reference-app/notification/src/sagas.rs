@@ -65,7 +65,7 @@ fn saga(parts: Parts) -> Saga<Mail> {
 async fn send(parts: Arc<Parts>, run: Run<Mail>) -> Result<Mail, StepError> {
     let mut mail = run.state;
     let user = parts.deps.auth.user(mail.booking.user_id).await.map_err(missing)?;
-    let event = parts.deps.events.event(mail.booking.event_id).await.map_err(missing)?;
+    let event = parts.deps.events.summary(mail.booking.event_id).await.map_err(missing)?;
     let written = message::confirmation(mail.id, &mail.booking, &user, &event, parts.deps.clock.now());
     // What cannot be written today cannot be written tomorrow.
     let message = written.map_err(|error| StepError::Abort(error.to_string()))?;

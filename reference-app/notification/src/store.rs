@@ -24,6 +24,17 @@ pub enum StoreError {
     Saga(#[from] ticketblitz_saga::Error),
 }
 
+impl StoreError {
+    /// The same may succeed later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_unavailable(),
+            Self::Saga(error) => error.is_unavailable(),
+        }
+    }
+}
+
 /// The notifications of this service.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {

@@ -8,8 +8,7 @@ use contract::PaymentId;
 use contract::payment::{Payment as PaymentBody, PaymentStatus};
 use platform::Problem;
 use platform::auth::Caller;
-use platform::extract::{Listed, Page, Path, Query};
-use serde::Deserialize;
+use platform::extract::{Listed, Path, Query};
 use ticketblitz_core::BookingId;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,7 +23,7 @@ pub(crate) fn router(store: Arc<dyn Store>) -> (Router, OpenApi) {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        Self::of_store(&error, error.is_unavailable())
     }
 }
 
@@ -54,12 +53,6 @@ impl From<Payment> for PaymentBody {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OfBooking {
-    booking_id: Option<BookingId>,
-}
-
 /// Somebody else's payment is none.
 fn visible(caller: &Caller, payment: &Payment) -> bool {
     caller.user == payment.user
@@ -77,15 +70,19 @@ fn visible(caller: &Caller, payment: &Payment) -> bool {
 async fn list(
     caller: Caller,
     State(store): State<Arc<dyn Store>>,
-    Query(query): Query<OfBooking>,
-    page: Page,
+    query: Query,
 ) -> Result<JsonBody<Listed<PaymentBody>>, Problem> {
-    let after: Option<PaymentId> = page.after()?;
-    if let Some(booking) = query.booking_id {
-        let found = store.of_booking(booking).await?.filter(|payment| visible(&caller, payment));
-        return Ok(JsonBody(Listed::all(found.into_iter().map(PaymentBody::from).collect())));
-    }
-    let found = store.list(caller.user, after, page.one_more()).await?;
+    let (booking, page) = query.read(|parameters| {
+        let booking = parameters.parsed::<BookingId>("bookingId", "must be the id of a booking");
+        (booking, parameters.page::<PaymentId>())
+    })?;
+    let found = match booking {
+        Some(booking) => {
+            let found = store.of_booking(booking).await?.filter(|payment| visible(&caller, payment));
+            found.into_iter().filter(|payment| page.after.is_none_or(|after| payment.id < after)).collect()
+        }
+        None => store.list(caller.user, page.after, page.one_more()).await?,
+    };
     Ok(JsonBody(Listed::page(found, page.limit, |payment| payment.id, PaymentBody::from)))
 }
 

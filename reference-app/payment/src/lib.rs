@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::{Health, Service, StartError, Worker};
+use platform::{Health, Purge, Service, StartError, Worker};
 use ticketblitz_core::Clock;
 
 pub use provider::PspClient;
@@ -65,6 +65,12 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
         // The sagas reach each other through these for as long as they run.
         drop(handles);
     });
+    // Their order is in no outbox any more: whatever is older than the oldest message on its way is not waited for.
+    let ordered = Arc::clone(&store);
+    let voided = Purge::new("voided bookings", move |before, limit| {
+        let store = Arc::clone(&ordered);
+        async move { store.forget_voided(before, limit).await }
+    });
     let (router, openapi) = http::router(store);
     Ok(Service {
         name: "payment",
@@ -74,6 +80,7 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
         consumers: vec![inbox.consumer()],
         workers: vec![worker],
         health: Health::new().database(&db),
+        purges: vec![voided],
         databases: vec![db],
     })
 }

@@ -28,6 +28,18 @@ pub enum StoreError {
     Saga(#[from] ticketblitz_saga::Error),
 }
 
+impl StoreError {
+    /// The same may succeed later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::NoSuchPayment(_) => false,
+            Self::Database(error) => error.is_unavailable(),
+            Self::Saga(error) => error.is_unavailable(),
+        }
+    }
+}
+
 /// The payments of this service.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
@@ -96,4 +108,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         before: Option<PaymentId>,
         limit: u32,
     ) -> Result<Vec<Payment>, StoreError>;
+
+    /// Forgets at most `limit` bookings that were voided before `before` and never ordered; answers how many.
+    async fn forget_voided(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

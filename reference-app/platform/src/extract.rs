@@ -2,16 +2,18 @@
 
 mod json;
 mod page;
+mod query;
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path as AxumPath, Query as AxumQuery};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path as AxumPath};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 pub use json::Json;
 pub use page::{Listed, Page};
+pub use query::{Parameters, Query};
 
-use crate::problem::{Problem, kinds};
+use crate::problem::Problem;
 
 /// The parts of the path. What does not parse names nothing that is here: 404.
 #[derive(Debug, Clone, Copy)]
@@ -25,20 +27,6 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         found
             .map(|AxumPath(value)| Self(value))
             .map_err(|_| Problem::not_found(format!("there is nothing at {}", parts.uri.path())))
-    }
-}
-
-/// The query: 400 with what is wrong.
-#[derive(Debug, Clone, Copy)]
-pub struct Query<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read: Result<AxumQuery<T>, QueryRejection> = AxumQuery::from_request_parts(parts, state).await;
-        read.map(|AxumQuery(value)| Self(value))
-            .map_err(|error| Problem::new(kinds::MALFORMED_REQUEST, error.body_text()))
     }
 }
 

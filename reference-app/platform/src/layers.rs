@@ -61,7 +61,7 @@ async fn handled(State(around): State<Arc<Around>>, request: Request, next: Next
     let inner = Arc::clone(&around);
     let answered = async {
         let refused = in_own_task(&request.method().clone(), context, inner.admitted(request, next)).await;
-        around.observer.ended(seen, refused)
+        around.observer.ended(&seen, refused)
     };
     let mut response = telemetry::scope(context, answered).await;
     let headers = response.headers_mut();

@@ -97,6 +97,16 @@ impl Problem {
         Self::new(kinds::INTERNAL, "The request could not be fulfilled. The fault is ours.")
     }
 
+    /// A store's failure: of a database that cannot be used `at_the_moment`, or ours.
+    pub fn of_store(cause: &(impl fmt::Display + ?Sized), at_the_moment: bool) -> Self {
+        if at_the_moment {
+            tracing::warn!(%cause, "a store cannot be used");
+            Self::unavailable("storage")
+        } else {
+            Self::internal(cause)
+        }
+    }
+
     /// Something this service needs is not there at the moment.
     pub fn unavailable(what: impl fmt::Display) -> Self {
         Self::new(kinds::DEPENDENCY_UNAVAILABLE, format!("{what} is not available at the moment"))

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Consumer;
 use crate::health::Health;
+use crate::retention::Purge;
 
 /// A service, built but not yet running.
 pub struct Service {
@@ -28,6 +29,8 @@ pub struct Service {
     pub workers: Vec<Worker>,
     /// Whether it can do its work.
     pub health: Health,
+    /// What of its rows grows old, beside its outbox, inbox and sagas.
+    pub purges: Vec<Purge>,
     /// What to close when everything else has ended.
     pub databases: Vec<Sqlite>,
 }

@@ -12,8 +12,8 @@ use platform::extract::{Json, Query};
 use platform::problem::{Invalid, Kind, Problem, kinds};
 use serde::{Deserialize, Serialize};
 use ticketblitz_core::Clock;
+use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
-use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -55,7 +55,7 @@ impl From<StoreError> for Problem {
             StoreError::KeyReused => Self::new(kinds::IDEMPOTENCY_KEY_REUSED, detail),
             StoreError::UnknownCharge => Self::new(kinds::NOT_FOUND, detail),
             StoreError::NotCharged | StoreError::AlreadyRefunded => Self::new(NOT_REFUNDABLE, detail),
-            StoreError::Database(error) => Self::internal(&error),
+            StoreError::Database(error) => Self::of_store(&error, error.is_unavailable()),
         }
     }
 }
@@ -102,13 +102,6 @@ struct RefundBody {
     charge_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ByReference {
-    /// The merchant's own name for what was paid.
-    reference: String,
-}
-
 /// The charges with one reference, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 struct Charges {
@@ -142,14 +135,13 @@ async fn create_charge(
 }
 
 /// The charges with one reference.
-#[utoipa::path(get, path = "/v1/charges", tag = "provider", params(ByReference),
-    responses((status = 200, body = Charges)),
+#[utoipa::path(get, path = "/v1/charges", tag = "provider",
+    params(("reference" = String, Query, description = "The merchant's own name for what was paid")),
+    responses((status = 200, body = Charges), (status = 400, description = "malformed-request")),
 )]
-async fn list_charges(
-    State(state): State<AppState>,
-    Query(query): Query<ByReference>,
-) -> Result<JsonBody<Charges>, Problem> {
-    Ok(JsonBody(Charges { charges: state.store.charges(&query.reference).await? }))
+async fn list_charges(State(state): State<AppState>, query: Query) -> Result<JsonBody<Charges>, Problem> {
+    let reference = query.read(|parameters| parameters.required("reference"))?;
+    Ok(JsonBody(Charges { charges: state.store.charges(&reference).await? }))
 }
 
 /// Refunds a charge as a whole.

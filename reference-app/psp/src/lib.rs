@@ -51,6 +51,7 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
         consumers: Vec::new(),
         workers: Vec::new(),
         health: Health::new().database(&db),
+        purges: Vec::new(),
         databases: vec![db],
     })
 }

@@ -22,6 +22,8 @@ fn without_settings_the_documented_defaults_hold() {
     assert_eq!(args.hold_ceiling, Duration::from_secs(1_800));
     assert_eq!(args.payment_deadline, Duration::from_secs(600));
     assert_eq!(args.access_token_ttl, Duration::from_secs(900));
+    assert_eq!(args.retention, Duration::from_secs(7 * 86_400));
+    assert_eq!(args.key_retention, Duration::from_secs(86_400));
     assert_eq!(args.passwords.password_min_length, 6);
     assert!(args.sample_data);
     assert_eq!(args.rate_limit, RateLimitSetting(None));

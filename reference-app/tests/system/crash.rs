@@ -11,31 +11,31 @@ use crate::common::provider::{HoldUp, Provider};
 use crate::common::{Buyer, System, until};
 
 /// Another process's connection to a database of the system.
-struct Database(SqliteConnection);
+pub(crate) struct Database(pub(crate) SqliteConnection);
 
 impl Database {
-    async fn open(system: &System, service: &str) -> Self {
+    pub(crate) async fn open(system: &System, service: &str) -> Self {
         let file = system.data_dir().join(format!("{service}.db"));
         let options = SqliteConnectOptions::new().filename(file).busy_timeout(crate::common::PATIENCE);
         Self(options.connect().await.expect("opens"))
     }
 
     /// From here the system's own writes to this database wait.
-    async fn block(&mut self) {
+    pub(crate) async fn block(&mut self) {
         self.0.execute("BEGIN IMMEDIATE").await.expect("locked");
     }
 
-    async fn unblock(&mut self) {
+    pub(crate) async fn unblock(&mut self) {
         self.0.execute("ROLLBACK").await.expect("unlocked");
     }
 
-    async fn count(&mut self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&mut self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&mut self.0).await.expect("counts")
     }
 }
 
 /// Waits until the query counts something.
-async fn until_some(system: &System, service: &str, sql: &'static str) {
+pub(crate) async fn until_some(system: &System, service: &str, sql: &'static str) {
     until(sql, || async {
         let mut database = Database::open(system, service).await;
         let found = database.count(sql).await > 0;

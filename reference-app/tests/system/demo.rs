@@ -14,6 +14,15 @@ async fn the_demo_sells_a_seat_in_nine_steps() {
     }
     let mail = printed.lines().find(|line| line.ends_with(".eml")).expect("the mail's file").trim();
     assert!(std::fs::read_to_string(mail).expect("the mail").contains("X-Booking-Id"));
+
+    // From another machine its files are out of reach.
+    let demo = system.run(&["demo", "--url", &url, "--data-dir", "/nonexistent"]).await;
+    let printed = String::from_utf8_lossy(&demo.stdout).into_owned();
+    let place = format!("{url}/mail");
+    assert!(printed.lines().any(|line| line.trim() == place), "{place} in {printed}");
+    let answer = reqwest::get(&place).await.expect("answered");
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await.expect("a page").contains("Mail sent"));
 }
 
 /// What a crowd's demo printed, once it ended well and the audit found nothing wrong with what it left.

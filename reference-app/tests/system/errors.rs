@@ -74,6 +74,117 @@ async fn what_is_no_request_is_400() {
     assert!(ann.get("/api/bookings").await.expect(200)["items"].as_array().is_some_and(Vec::is_empty));
 }
 
+/// What is wrong with each field, in words for people: no parser's.
+fn told(problem: &Value) -> Vec<(String, String)> {
+    let named = fields(problem);
+    let errors = problem["errors"].as_array().expect("errors");
+    let mut told: Vec<_> = errors
+        .iter()
+        .map(|error| (error["field"].to_string(), error["message"].as_str().expect("words").to_owned()))
+        .map(|(field, message)| (field.replace('"', ""), message))
+        .collect();
+    told.sort();
+    assert_eq!(told.len(), named.len());
+    for word in ["expected", "i64", "line", "column", "floating", "invalid type", "deserialize"] {
+        assert!(!problem.to_string().contains(word), "{word}: {problem}");
+    }
+    told
+}
+
+#[tokio::test]
+async fn every_field_of_a_wrong_type_is_named_400() {
+    let system = System::start(&[]).await;
+    let (ann, admin) = (system.buyer("Ann").await, system.admin().await);
+    let text = |field: &str| (field.to_owned(), "must be a text".to_owned());
+    let whole = |field: &str| (field.to_owned(), "must be a whole number".to_owned());
+    for port in [8080, 8081] {
+        let nobody = Buyer::nobody(&system.url(port));
+        let body = json!({"email": 1, "password": 2, "name": 3});
+        let refused = nobody.post("/api/auth/register", &body).await.refused(400, "malformed-request");
+        assert_eq!(told(&refused), [text("email"), text("name"), text("password")]);
+    }
+    let body = json!({"holdId": 5, "paymentMethod": 6});
+    let request = ann.request(Method::POST, "/api/bookings").header("Idempotency-Key", "types").json(&body);
+    let refused = ann.send(request).await.refused(400, "malformed-request");
+    assert_eq!(told(&refused), [text("holdId"), text("paymentMethod")]);
+    let body = json!({"name": 3, "venue": 4, "totalSeats": "many"});
+    let refused = admin.post("/api/events", &body).await.refused(400, "malformed-request");
+    assert_eq!(told(&refused), [text("name"), whole("totalSeats"), text("venue")]);
+    let body = json!({"waitingRoom": "no", "sections": [{"name": "A", "price": "dear"}, {"name": 7, "seats": ["A1", 2]}]});
+    let refused = admin.post("/api/events", &body).await.refused(400, "malformed-request");
+    assert_eq!(
+        told(&refused),
+        [
+            whole("sections[0].price"),
+            text("sections[1].name"),
+            text("sections[1].seats[1]"),
+            ("waitingRoom".to_owned(), "must be true or false".to_owned()),
+        ]
+    );
+    let huge = r#"{"totalSeats":100000000000000000000}"#;
+    let refused = raw(&admin, Method::POST, "/api/events", "application/json", huge).await;
+    let digits = "must be a whole number of at most 18 digits".to_owned();
+    assert_eq!(told(&refused.refused(400, "malformed-request")), [("totalSeats".to_owned(), digits)]);
+}
+
+#[tokio::test]
+async fn every_wrong_parameter_is_named_400() {
+    let system = System::start(&[]).await;
+    let ann = system.buyer("Ann").await;
+    let booking = Uuid::now_v7();
+    for (path, wrong) in [
+        ("/api/events?filter=nope&limit=0".to_owned(), &["filter", "limit"][..]),
+        ("/api/events?name=a&name=b&filter=&cursor=%00".to_owned(), &["cursor", "filter", "name"]),
+        ("/api/payments?bookingId=x".to_owned(), &["bookingId"]),
+        ("/api/payments?bookingId=x&limit=x&cursor=x".to_owned(), &["bookingId", "cursor", "limit"]),
+        ("/api/bookings?limit=1&limit=2".to_owned(), &["limit"]),
+        ("/api/bookings?limit=0&cursor=zzz".to_owned(), &["cursor", "limit"]),
+        ("/api/notifications?limit=201&cursor=zzz".to_owned(), &["cursor", "limit"]),
+        (format!("/api/bookings/{booking}/tickets?limit=0&cursor=zzz"), &["cursor", "limit"]),
+    ] {
+        let refused = ann.get(&path).await.refused(400, "malformed-request");
+        told(&refused);
+        assert_eq!(fields(&refused), wrong, "{path}");
+    }
+    let refused = ann.at(&system.url(8089)).get("/v1/charges").await.refused(400, "malformed-request");
+    assert_eq!(fields(&refused), ["reference"]);
+}
+
+#[tokio::test]
+async fn every_list_is_read_page_by_page() {
+    let system = System::start(&[]).await;
+    let ann = system.buyer("Ann").await;
+    let event = ann.sample("VISUAL").await;
+    let booking = ann.buy(&event, &["A1", "A2", "A3"], "pm_ok").await;
+    ann.buy(&event, &["B1"], "pm_ok").await;
+    let sent = || async { (ann.notifications().await.len() == 2).then_some(()) };
+    crate::common::until("both mails are known", sent).await;
+    let tickets = format!("/api/bookings/{}/tickets", booking["id"].as_str().expect("an id"));
+    for (path, items) in [
+        (&*tickets, 3),
+        ("/api/bookings", 2),
+        ("/api/payments", 2),
+        ("/api/notifications", 2),
+        ("/api/events", 2),
+    ] {
+        let whole = ann.get(path).await.expect(200);
+        assert_eq!(
+            (&whole["nextCursor"], whole["items"].as_array().map(Vec::len)),
+            (&Value::Null, Some(items))
+        );
+        let (mut read, mut query) = (Vec::new(), "limit=1".to_owned());
+        loop {
+            let page = ann.get(&format!("{path}?{query}")).await.expect(200);
+            let items = page["items"].as_array().expect("a list");
+            assert_eq!(items.len(), 1, "{path}: {page}");
+            read.extend(items.clone());
+            let Some(cursor) = page["nextCursor"].as_str() else { break };
+            query = format!("limit=1&cursor={cursor}");
+        }
+        assert_eq!(whole["items"], Value::Array(read), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_good_token_it_is_401() {
     let system = System::start(&[]).await;
@@ -142,6 +253,9 @@ async fn the_role_is_checked_before_the_body_403() {
         let ann = ann.at(&system.url(port));
         raw(&ann, Method::POST, "/api/events", "application/json", "{").await.refused(403, "forbidden");
         raw(&ann, Method::PUT, &path, "text/plain", "{").await.refused(403, "forbidden");
+        let large = "x".repeat(70_000);
+        raw(&ann, Method::POST, "/api/events", "application/json", &large).await.refused(403, "forbidden");
+        raw(&ann, Method::PUT, &path, "application/json", &large).await.refused(403, "forbidden");
         ann.delete(&path).await.refused(403, "forbidden");
     }
 }
@@ -230,6 +344,13 @@ async fn every_wrong_field_is_named_422() {
     let refused = admin.post("/api/events", &body).await.refused(422, "validation-failed");
     let expected = ["bookingMode", "currency", "maxSeatsPerCustomer", "startsAt", "timeZone", "totalSeats"];
     assert_eq!(fields(&refused), expected);
+    let mut body = json!({"name": "X", "venue": "Y", "startsAt": "2031-05-01T10:00:00Z", "timeZone": "UTC",
+        "bookingMode": "TATKAL", "totalSeats": 1});
+    for code in ["ZZZ", "XXX", "DEM"] {
+        body["currency"] = json!(code);
+        let refused = admin.post("/api/events", &body).await.refused(422, "validation-failed");
+        assert_eq!(fields(&refused), ["currency"]);
+    }
 
     ann.post("/api/inventory/holds", &json!({})).await.refused(422, "validation-failed");
     let event = ann.sample("VISUAL").await;

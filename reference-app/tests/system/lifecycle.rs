@@ -22,9 +22,45 @@ async fn every_role_is_up_on_its_own_port() {
         assert!(nobody.get("/metrics").await.text.contains("# TYPE"), "port {port}");
         let openapi = nobody.get("/openapi.json").await.expect(200);
         assert!(openapi["paths"].as_object().is_some_and(|paths| !paths.is_empty()), "port {port}");
+        let info = &openapi["info"];
+        assert!(
+            info["title"].as_str().is_some_and(|title| title.starts_with("TicketBlitz ")),
+            "{port}: {info}"
+        );
+        assert_eq!(info["version"], env!("CARGO_PKG_VERSION"), "port {port}");
+        assert_eq!(info.as_object().map(serde_json::Map::len), Some(2), "nobody else's name: {info}");
         assert!(nobody.get("/docs/").await.text.contains("html"), "port {port}");
         nobody.get("/no/such/path").await.refused(404, "not-found");
     }
+}
+
+#[tokio::test]
+async fn a_description_says_what_takes_a_token() {
+    let system = System::start(&[]).await;
+    let mut looked_at = 0;
+    for port in PORTS {
+        let nobody = Buyer::nobody(&system.url(port));
+        let openapi = nobody.get("/openapi.json").await.expect(200);
+        let paths = openapi["paths"].as_object().expect("paths");
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().expect("operations") {
+                let verb = method.to_uppercase().parse().expect("a method");
+                let asked = path.replace("{id}", "x").replace("{holdId}", "x").replace("{eventId}", "x");
+                let refused = nobody.send(nobody.request(verb, &asked)).await.status == 401;
+                // A refresh token that is none is 401 too; it is asked for in the body, and here there is none.
+                assert_eq!(
+                    refused,
+                    operation["security"] == json!([{"bearer": []}]),
+                    "{port} {method} {path}"
+                );
+                looked_at += 1;
+            }
+        }
+        let scheme = &openapi["components"]["securitySchemes"]["bearer"];
+        let any = openapi["paths"].to_string().contains("\"security\"");
+        assert_eq!(scheme["scheme"] == "bearer" && scheme["type"] == "http", any, "port {port}");
+    }
+    assert!(looked_at > 40, "{looked_at}");
 }
 
 #[tokio::test]
@@ -72,6 +108,36 @@ async fn a_restart_keeps_what_was_promised_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn the_first_start_that_succeeds_prints_the_password() {
+    let mut system = System::start(&[("TICKETBLITZ_SAMPLE_DATA", "false")]).await;
+    assert_eq!(system.banner.matches("Administrator admin@ticketblitz.local").count(), 1);
+    system.terminate().await;
+    std::fs::remove_dir_all(system.data_dir()).expect("emptied");
+    // Refused after the administrator is made.
+    let failed =
+        system.run(&["serve", "--port-offset", &system.offset.to_string(), "--hold-ttl", "2h"]).await;
+    assert!(!failed.status.success());
+    let sentence = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(sentence.contains("TICKETBLITZ_HOLD_TTL"), "{sentence}");
+    system.restart().await;
+    let password = std::fs::read_to_string(system.data_dir().join("admin-password")).expect("a file");
+    assert!(system.banner.contains(password.trim()), "{}", system.banner);
+    system.terminate().await;
+    system.restart().await;
+    assert!(!system.banner.contains("Administrator"), "{}", system.banner);
+}
+
+#[tokio::test]
+async fn colours_are_for_terminals() {
+    let mut system = System::start(&[("TICKETBLITZ_LOG", "info")]).await;
+    system.terminate().await;
+    let line =
+        || async { system.log.lock().expect("lines").iter().find(|line| line.contains("stopping")).cloned() };
+    let line = until("its end is logged", line).await;
+    assert!(line.contains("INFO") && !line.contains('\u{1b}'), "{line:?}");
+}
+
+#[tokio::test]
 async fn sigterm_lets_a_request_under_way_finish() {
     let mut system = System::start(&[]).await;
     let base = system.url(8080);
@@ -110,6 +176,7 @@ async fn a_users_token_opens_nothing_internal_and_the_gateway_does_not_route_the
     let id = "01890000-0000-7000-8000-000000000000";
     for (port, path) in [
         (8081, format!("/internal/auth/users/{id}")),
+        (8082, format!("/internal/events/{id}")),
         (8083, format!("/internal/inventory/events/{id}/close")),
         (8083, "/internal/inventory/payments".to_owned()),
         (8083, format!("/internal/inventory/bookings/{id}/sell")),
@@ -117,7 +184,7 @@ async fn a_users_token_opens_nothing_internal_and_the_gateway_does_not_route_the
         (8083, format!("/internal/inventory/bookings/{id}/reopen")),
     ] {
         let service = admin.at(&system.url(port));
-        let method = if port == 8081 { reqwest::Method::GET } else { reqwest::Method::POST };
+        let method = if port < 8083 { reqwest::Method::GET } else { reqwest::Method::POST };
         service.send(service.request(method.clone(), &path).json(&json!({}))).await.refused(403, "forbidden");
         let nobody = Buyer::nobody(&system.url(port));
         nobody.send(nobody.request(method.clone(), &path)).await.refused(401, "unauthenticated");

@@ -46,7 +46,7 @@ impl Query {
         self
     }
 
-    /// Runs the statement; answers how many rows it changed.
+    /// Runs the statement to its end, whatever rows it has; answers how many it changed.
     ///
     /// # Errors
     /// The database refused.
@@ -56,7 +56,10 @@ impl Query {
         executor.with(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             bind(&mut statement, &values)?;
-            Ok(statement.raw_execute()? as u64)
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            drop(rows);
+            Ok(if statement.readonly() { 0 } else { connection.changes() })
         })
     }
 

@@ -99,9 +99,9 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(Task { work, answer });
         if self.jobs.send(Message::Work(job)).await.is_err() {
-            return Err(failed("the database is closed").into());
+            return Err(Error::closed().into());
         }
-        answered.await.unwrap_or_else(|_| Err(failed("the database is closed").into()))
+        answered.await.unwrap_or_else(|_| Err(Error::closed().into()))
     }
 
     pub(super) async fn close(&self) {

@@ -20,19 +20,16 @@ use crate::{Error, Fingerprint, StoredResponse};
 /// what is within the retention, and no key pays for a large purge.
 const SWEPT_PER_KEY: u32 = 2;
 
-/// Makes the table `idempotency_keys` in `db` if it is not there. It has no migrations table, so that it goes
-/// along with whatever the application uses.
+/// What makes each version of the table of the one before. Never changed once released.
+const VERSIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// Makes the table `idempotency_keys` in `db`, or brings that of an earlier version up to date. It counts its versions
+/// for itself ([`Sqlite::bring_up`]), so that it goes along with whatever the application uses.
 ///
 /// # Errors
-/// [`Error::Backend`] if the database refuses.
+/// [`Error::Backend`] if the table is of a later version than this one, or the database refuses.
 pub async fn setup(db: &Sqlite) -> Result<(), Error> {
-    db.write(|conn| {
-        Box::pin(async move {
-            conn.execute_batch(include_str!("schema.sql"))?;
-            Ok(())
-        })
-    })
-    .await
+    Ok(db.bring_up("ticketblitz-idempotency", &VERSIONS).await?)
 }
 
 /// Keeps keys in a SQLite database. Call [`setup`] once before.

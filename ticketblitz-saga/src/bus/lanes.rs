@@ -125,6 +125,16 @@ impl Lanes {
         lane.messages.front().cloned()
     }
 
+    /// Everybody who waits is due at `now`: the moments were of a clock that was ahead.
+    pub(super) fn hurry(&mut self, now: Timestamp) {
+        for (_, key) in std::mem::take(&mut self.waiting) {
+            if let Some(lane) = self.lanes.get_mut(&key) {
+                lane.retry_at = Some(now);
+            }
+            self.waiting.insert((now, key));
+        }
+    }
+
     /// When the next key that waits is due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.waiting.first().map(|(due, _)| *due)

@@ -64,6 +64,7 @@ impl Relay {
         let mut flushes = every(self.options.flush_interval);
         let mut searches = every(SEARCH);
         let mut more = true;
+        let mut latest = self.clock.now();
         while !shutdown.is_cancelled() {
             if more && self.lanes.moving() < AHEAD && self.lanes.len() < AT_MOST {
                 more = self.fetch().await;
@@ -84,6 +85,11 @@ impl Relay {
                 () = sleep_until(&*self.clock, self.lanes.next_due()), if handling.len() < most => {}
                 _ = flushes.tick() => self.flush().await,
                 _ = searches.tick() => {
+                    let now = self.clock.now();
+                    if now < latest {
+                        self.lanes.hurry(now);
+                    }
+                    latest = now;
                     more = true;
                     self.take_replays().await;
                 }
@@ -102,8 +108,9 @@ impl Relay {
         self.written = self.read;
         self.lanes = Lanes::default();
         self.lanes.dead_keys(rows::dead_keys(&self.db, consumer).await?);
-        for (message, failures, retry_at) in rows::kept(self.db.readers(), consumer, "waiting").await? {
-            self.lanes.restore(message, failures, Some(retry_at));
+        for (message, failures, _) in rows::kept(self.db.readers(), consumer, "waiting").await? {
+            // At once, whatever clock its moment is of.
+            self.lanes.restore(message, failures, Some(self.clock.now()));
         }
         // Before anything new of their keys.
         self.take_replays().await;

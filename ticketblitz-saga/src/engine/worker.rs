@@ -63,6 +63,8 @@ pub(super) async fn run(engine: &Engine, shutdown: CancellationToken) {
     let mut commits = engine.shared.commits.clone();
     let mut searches = tokio::time::interval(engine.options.search_interval);
     searches.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Later than any moment: what was left behind may be of a clock that was ahead.
+    let mut latest = Timestamp::from_micros(i64::MAX);
     while !shutdown.is_cancelled() {
         while driving.len() < most {
             let Some(id) = desk.take() else { break };
@@ -92,7 +94,14 @@ pub(super) async fn run(engine: &Engine, shutdown: CancellationToken) {
             () = sleep_until(&*engine.shared.clock, desk.next_due), if desk.queue.len() < most => {
                 search(engine, &mut desk).await;
             }
-            _ = searches.tick() => search(engine, &mut desk).await,
+            _ = searches.tick() => {
+                let now = engine.shared.clock.now();
+                if now < latest {
+                    hurry(engine, now).await;
+                }
+                latest = now;
+                search(engine, &mut desk).await;
+            }
         }
     }
     while driving.join_next().await.is_some() {}
@@ -106,6 +115,32 @@ async fn one(engine: Engine, id: Id, stop: CancellationToken) -> Option<Timestam
             None
         }
     }
+}
+
+/// After the clock was set back: what failed before that would be tried again only when it has caught up. Deadlines
+/// stay what they are.
+async fn hurry(engine: &Engine, now: Timestamp) {
+    if let Err(error) = hurry_failed(engine, now).await {
+        tracing::warn!(%error, "what failed before the clock was set back is tried again late");
+    }
+}
+
+async fn hurry_failed(engine: &Engine, now: Timestamp) -> Result<(), Error> {
+    let any =
+        "SELECT EXISTS (SELECT 1 FROM saga_instance WHERE wake_at > $1 AND failures > 0 AND updated_at > $1)";
+    if !sqlite::query_scalar(any).bind(now).fetch_one(engine.db.readers()).await? {
+        return Ok(()); // so it is but for once in a blue moon: nothing to commit
+    }
+    engine
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                let hurry = "UPDATE saga_instance SET wake_at = $1
+                             WHERE wake_at > $1 AND failures > 0 AND updated_at > $1";
+                Ok(sqlite::query(hurry).bind(now).execute(conn).await.map(drop)?)
+            })
+        })
+        .await
 }
 
 /// Finds who is due, and when the next one will be.

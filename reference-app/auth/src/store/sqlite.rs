@@ -142,6 +142,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn forget_sessions(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.db.write(move |conn| Box::pin(forget_sessions(conn, before, limit))).await
+    }
+
     async fn signing_seed(&self, candidate: &Seed, now: Timestamp) -> Result<Seed, StoreError> {
         let candidate = candidate.clone();
         self.db
@@ -163,6 +167,29 @@ impl Store for SqliteStore {
             })
             .await
     }
+}
+
+/// Tokens first: a family goes with its tokens, and there is no limit to how many it has.
+async fn forget_sessions(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let tokens = sqlite::query(
+        "DELETE FROM refresh_tokens WHERE digest IN
+             (SELECT digest FROM refresh_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+    );
+    let tokens = tokens.bind(before).bind(limit).execute(&mut *conn).await?;
+    let left = u64::from(limit).saturating_sub(tokens);
+    let families = sqlite::query(
+        "DELETE FROM refresh_families WHERE id IN
+             (SELECT f.id FROM refresh_families f WHERE f.expires_at < $1
+                  AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id)
+              ORDER BY f.expires_at LIMIT $2)",
+    );
+    let left = i64::try_from(left).unwrap_or(0);
+    let families = families.bind(before).bind(left).execute(conn).await?;
+    Ok(tokens + families)
 }
 
 async fn has_admin(conn: &mut SqliteConnection) -> Result<bool, StoreError> {

@@ -194,3 +194,24 @@ async fn the_first_signing_key_stays() {
     assert_eq!(store.signing_seed(&one, NOW).await.expect("kept"), one);
     assert_eq!(store.signing_seed(&other, NOW).await.expect("read"), one);
 }
+
+#[tokio::test]
+async fn sessions_are_forgotten_once_they_have_expired_a_few_at_a_time() {
+    let (_dir, store) = store().await;
+    let (user, live) = registered(&*store).await;
+    let long_ago = NOW - TTL * 10;
+    for _ in 0..3 {
+        let old = NewFamily { expires_at: long_ago, ..family(user.id) };
+        // At a time before it expired, so that the account's own login does not tidy up.
+        store.open_family(&old, long_ago - TTL).await.expect("opened");
+    }
+    let before = NOW - TTL;
+    assert_eq!(store.forget_sessions(before, 2).await.expect("forgotten"), 2);
+    assert_eq!(
+        store.forget_sessions(before, 10).await.expect("forgotten"),
+        4,
+        "three tokens, three families"
+    );
+    assert_eq!(store.forget_sessions(before, 10).await.expect("forgotten"), 0);
+    assert!(matches!(store.rotate(&exchange(&live, NOW)).await, Ok(Rotated::Renewed(_))));
+}

@@ -5,6 +5,7 @@ mod messages;
 mod rows;
 
 use async_trait::async_trait;
+use contract::TicketId;
 use contract::booking::Ticket;
 use ticketblitz_core::sqlite::{self, BoxFuture, Sqlite, SqliteConnection};
 use ticketblitz_core::{BookingId, EventId, Timestamp, UserId};
@@ -279,8 +280,13 @@ impl Store for SqliteStore {
         Ok(rows::newest(self.db.readers(), user, before, limit).await?)
     }
 
-    async fn tickets(&self, id: BookingId) -> Result<Vec<Ticket>, StoreError> {
-        Ok(rows::valid_tickets(self.db.readers(), id).await?)
+    async fn tickets(
+        &self,
+        id: BookingId,
+        after: Option<TicketId>,
+        limit: u32,
+    ) -> Result<Vec<Ticket>, StoreError> {
+        Ok(rows::valid_tickets(self.db.readers(), id, after, limit).await?)
     }
 
     async fn wait_until(&self, id: BookingId, so: Condition) -> Result<Option<Booking>, StoreError> {

@@ -64,6 +64,45 @@ async fn a_booking_that_is_not_paid_expires_and_late_money_goes_back_once() {
 }
 
 #[tokio::test]
+async fn late_money_goes_back_also_when_the_saga_is_forgotten() {
+    let clock = ManualClock::at(SystemClock.now());
+    let world = World::at(Arc::new(clock.clone())).await;
+    let (expired, confirmed) = (world.booked().await, world.confirmed().await);
+    world.service.pay(BookingId::new()).await.expect_err("nobody knows that booking: it may come");
+    clock.advance(DEADLINE);
+    assert_eq!(world.settled(expired).await.status, BookingStatus::Expired);
+    clock.advance(DEADLINE);
+    assert_eq!(ticketblitz_saga::purge(&world.service.db, clock.now(), 10).await.unwrap(), 2);
+    for _ in 0..3 {
+        world.service.pay(expired).await.unwrap();
+        world.service.pay(confirmed).await.unwrap();
+    }
+    assert_eq!(world.service.told(expired).await, [REFUND_REQUESTED, BOOKING_FAILED]);
+    assert_eq!(world.service.told(confirmed).await, [BOOKING_CONFIRMED]);
+}
+
+#[tokio::test]
+async fn with_the_clock_set_back_bookings_are_paid_and_expire_no_earlier() {
+    let clock = ManualClock::at(SystemClock.now());
+    let world = World::at(Arc::new(clock.clone())).await;
+    let begun = clock.now();
+    let (paid, unpaid) = (world.booked().await, world.booked().await);
+    clock.set(begun - std::time::Duration::from_secs(3_600));
+    let later = world.booked().await;
+    assert_ne!(paid, later);
+    world.service.pay(paid).await.unwrap();
+    assert_eq!(world.settled(paid).await.status, BookingStatus::Confirmed);
+    world.service.pay(later).await.unwrap();
+    assert_eq!(world.settled(later).await.status, BookingStatus::Confirmed);
+    clock.set(begun + DEADLINE - std::time::Duration::from_micros(1));
+    let pending = world.service.get(world.user, &format!("/api/bookings/{unpaid}")).await.booking();
+    assert_eq!(pending.status, BookingStatus::Pending);
+    clock.set(begun + DEADLINE);
+    assert_eq!(world.settled(unpaid).await.status, BookingStatus::Expired);
+    assert_eq!(world.service.told(paid).await, [BOOKING_CONFIRMED]);
+}
+
+#[tokio::test]
 async fn money_that_comes_after_a_decline_goes_back_once() {
     let world = World::new().await;
     let id = world.booked().await;

@@ -136,6 +136,7 @@ async fn start(dir: &std::path::Path, clock: &Arc<dyn Clock>, inventory: &Fake, 
         data_dir: dir.to_owned(),
         payment_deadline: DEADLINE,
         payment_grace: Duration::from_secs(30),
+        key_retention: ticketblitz_idempotency::RETENTION,
     };
     let deps = Deps { clock: Arc::clone(clock), inventory: InventoryClient::new(client) };
     let mut service = booking::start(config, deps).await.expect("starts");

@@ -24,7 +24,7 @@ pub(crate) fn check(
     let venue = fields.take("venue", text(request.venue.as_deref(), NAME));
     let starts_at = fields.take("startsAt", starts_at(request.starts_at.as_deref(), now, known_start));
     let time_zone = fields.take("timeZone", time_zone(request.time_zone.as_deref()));
-    let currency = fields.take("currency", parsed::<Currency>(request.currency.as_deref()));
+    let currency = fields.take("currency", currency(request.currency.as_deref()));
     let mode = fields.take("bookingMode", mode(request.booking_mode.as_deref()));
     let max_per_customer =
         fields.take("maxSeatsPerCustomer", max_per_customer(request.max_seats_per_customer));
@@ -113,6 +113,14 @@ pub(super) fn text(value: Option<&str>, most: usize) -> Result<String, String> {
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Option<&str>) -> Result<T, String> {
     value.ok_or("required")?.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn currency(value: Option<&str>) -> Result<Currency, String> {
+    let currency: Currency = parsed(value)?;
+    if currency.is_active() {
+        return Ok(currency);
+    }
+    Err(format!("a currency in use (ISO 4217), such as INR; {currency} is none"))
 }
 
 fn moment(value: Option<&str>) -> Result<Option<Timestamp>, String> {

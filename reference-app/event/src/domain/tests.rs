@@ -229,12 +229,12 @@ fn general_admission_is_one_section() {
 fn the_status_follows_clock_sales_and_cancellation() {
     let start = now() + DAY;
     let mut record = Record::draft(None, check(&good(), now(), None).expect("good"), Phase::Published);
-    record.spec.sales_start = Some(start);
+    Arc::make_mut(&mut record.spec).sales_start = Some(start);
     assert_eq!(record.status(now()), EventStatus::Scheduled);
     assert_eq!(record.status(start), EventStatus::OnSale);
     record.taken = 100;
     assert_eq!(record.status(start), EventStatus::SoldOut);
-    record.spec.sales_end = Some(start + DAY);
+    Arc::make_mut(&mut record.spec).sales_end = Some(start + DAY);
     assert_eq!(record.status(start + DAY), EventStatus::Ended);
     assert_eq!(record.status(record.spec.starts_at), EventStatus::Ended);
     record.phase = Phase::Cancelled;

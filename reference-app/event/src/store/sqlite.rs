@@ -2,6 +2,8 @@
 
 mod rows;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, EventId, Timestamp};
@@ -10,7 +12,7 @@ use ticketblitz_saga::{inbox, outbox};
 use super::{Counted, Error, Filter, Query, Store, What};
 use crate::audit;
 use crate::audit::Snapshot;
-use crate::domain::{Phase, Record, Spec};
+use crate::domain::{Phase, Record, Spec, State};
 
 const CONSUMER: &str = "event";
 const SAMPLES: &str = "sample-events";
@@ -72,7 +74,7 @@ impl Store for SqliteStore {
     }
 
     async fn sample_drafts(&self) -> Result<Vec<Record>, Error> {
-        let sql = format!("SELECT {} FROM events WHERE phase = 'SAMPLE' ORDER BY id", rows::COLUMNS);
+        let sql = format!("{} WHERE phase = 'SAMPLE' ORDER BY id", rows::SELECT);
         let drafts = sqlite::query(sql).fetch_all(self.db.readers()).await?;
         rows::records(&drafts)
     }
@@ -118,7 +120,13 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn update(&self, id: EventId, version: u64, spec: Spec, changed: Envelope) -> Result<bool, Error> {
+    async fn update(
+        &self,
+        id: EventId,
+        version: u64,
+        spec: Arc<Spec>,
+        changed: Envelope,
+    ) -> Result<bool, Error> {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
@@ -151,46 +159,56 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: EventId) -> Result<Option<Record>, Error> {
-        let sql = format!(
-            "SELECT {} FROM events WHERE id = $1 AND phase IN ('PUBLISHED', 'CANCELLED')",
-            rows::COLUMNS
-        );
-        let row = sqlite::query(sql).bind(id).fetch_optional(self.db.readers()).await?;
+        let row = one(rows::SELECT, id).fetch_optional(self.db.readers()).await?;
         Ok(row.as_ref().map(rows::record).transpose()?)
     }
 
     async fn list(&self, query: Query, now: Timestamp) -> Result<Vec<Record>, Error> {
-        let filter = match query.filter {
-            None => "phase IN ('PUBLISHED', 'CANCELLED')",
-            Some(Filter::Upcoming) => "phase = 'PUBLISHED' AND starts_at > $1",
-            Some(Filter::Available) => {
-                "phase = 'PUBLISHED' AND coalesce(sales_start, $1) <= $1 \
-                 AND coalesce(sales_end, starts_at) > $1 AND taken < total"
-            }
-        };
-        let after = if query.after.is_some() { "(starts_at, id) > ($4, $5)" } else { "true" };
-        let sql = format!(
-            "SELECT {} FROM events WHERE {filter} AND {after} \
-             AND ($2 IS NULL OR instr(name_folded, $2) > 0) \
-             AND ($3 IS NULL OR instr(venue_folded, $3) > 0) \
-             ORDER BY starts_at, id LIMIT $6",
-            rows::COLUMNS
-        );
-        let found = sqlite::query(sql)
-            .bind(now)
-            .bind(query.name.as_deref().map(rows::folded))
-            .bind(query.venue.as_deref().map(rows::folded))
-            .bind(query.after.map(|(starts_at, _)| starts_at))
-            .bind(query.after.map(|(_, id)| id))
-            .bind(query.limit)
-            .fetch_all(self.db.readers())
-            .await?;
-        rows::records(&found)
+        rows::records(&some(rows::SELECT, &query, now).fetch_all(self.db.readers()).await?)
+    }
+
+    async fn state(&self, id: EventId) -> Result<Option<State>, Error> {
+        let row = one(rows::SELECT_STATE, id).fetch_optional(self.db.readers()).await?;
+        Ok(row.as_ref().map(rows::state).transpose()?)
+    }
+
+    async fn states(&self, query: Query, now: Timestamp) -> Result<Vec<State>, Error> {
+        let rows = some(rows::SELECT_STATE, &query, now).fetch_all(self.db.readers()).await?;
+        Ok(rows.iter().map(rows::state).collect::<Result<_, _>>()?)
     }
 
     async fn count(&self, counted: Counted) -> Result<(), Error> {
         self.db.write(move |conn| Box::pin(async move { count(conn, counted).await })).await
     }
+}
+
+fn one(select: &str, id: EventId) -> sqlite::Query {
+    sqlite::query(format!("{select} WHERE id = $1 AND phase IN ('PUBLISHED', 'CANCELLED')")).bind(id)
+}
+
+fn some(select: &str, query: &Query, now: Timestamp) -> sqlite::Query {
+    let filter = match query.filter {
+        None => "phase IN ('PUBLISHED', 'CANCELLED')",
+        Some(Filter::Upcoming) => "phase = 'PUBLISHED' AND starts_at > $1",
+        Some(Filter::Available) => {
+            "phase = 'PUBLISHED' AND coalesce(sales_start, $1) <= $1 \
+             AND coalesce(sales_end, starts_at) > $1 AND taken < total"
+        }
+    };
+    let after = if query.after.is_some() { "(starts_at, id) > ($4, $5)" } else { "true" };
+    let sql = format!(
+        "{select} WHERE {filter} AND {after} \
+         AND ($2 IS NULL OR instr(name_folded, $2) > 0) \
+         AND ($3 IS NULL OR instr(venue_folded, $3) > 0) \
+         ORDER BY starts_at, id LIMIT $6"
+    );
+    sqlite::query(sql)
+        .bind(now)
+        .bind(query.name.as_deref().map(rows::folded))
+        .bind(query.venue.as_deref().map(rows::folded))
+        .bind(query.after.map(|(starts_at, _)| starts_at))
+        .bind(query.after.map(|(_, id)| id))
+        .bind(query.limit)
 }
 
 async fn count(conn: &mut SqliteConnection, counted: Counted) -> Result<(), Error> {

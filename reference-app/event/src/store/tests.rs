@@ -62,13 +62,17 @@ impl Rig {
     }
 
     async fn taken(&self, id: EventId) -> u32 {
-        self.store.get(id).await.expect("read").expect("known").taken
+        let stored = self.store.get(id).await.expect("read").expect("known");
+        assert_eq!(self.store.state(id).await.expect("read"), Some(stored.state()));
+        stored.taken
     }
 
     async fn names(&self, query: Query) -> Vec<String> {
         let query = Query { limit: if query.limit == 0 { 50 } else { query.limit }, ..query };
-        let found = self.store.list(query, now()).await.expect("listed");
-        found.into_iter().map(|record| record.spec.name).collect()
+        let found = self.store.list(query.clone(), now()).await.expect("listed");
+        let states = self.store.states(query, now()).await.expect("listed");
+        assert_eq!(states, found.iter().map(Record::state).collect::<Vec<_>>());
+        found.into_iter().map(|record| record.spec.name.clone()).collect()
     }
 }
 
@@ -78,6 +82,7 @@ async fn a_draft_is_seen_by_nobody_and_told_once_it_is_published() {
     let draft = record("Draft", 1, Phase::Draft);
     rig.store.keep_draft(draft.clone()).await.expect("kept");
     assert_eq!(rig.store.get(draft.id).await.expect("read"), None);
+    assert_eq!(rig.store.state(draft.id).await.expect("read"), None);
     assert!(rig.names(Query::default()).await.is_empty());
     for _ in 0..2 {
         rig.store.publish(draft.id, told("event.created", draft.id)).await.expect("published");
@@ -87,6 +92,67 @@ async fn a_draft_is_seen_by_nobody_and_told_once_it_is_published() {
     assert_eq!(rig.told().await, ["event.created"]);
     rig.store.discard(draft.id).await.expect("nothing");
     assert!(rig.store.get(draft.id).await.expect("read").is_some(), "what is published is not discarded");
+}
+
+/// The row of an event as the first schema had it, its layout within.
+fn old_row(id: EventId, phase: &str, sections: &str) -> String {
+    format!(
+        "INSERT INTO events (id, organizer, name, venue, name_folded, venue_folded, starts_at, time_zone, currency, \
+         mode, max_per_customer, sales_start, sales_end, waiting_room, sections, total, taken, phase, version) \
+         VALUES ('{id}', NULL, 'Concert', 'Arena', 'concert', 'arena', 1, 'Europe/Zurich', 'EUR', 'VISUAL', 4, \
+         NULL, 2, 0, '{sections}', 3, 2, '{phase}', 7)"
+    )
+}
+
+#[tokio::test]
+async fn events_of_the_first_schema_are_carried_over_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = crate::MIGRATIONS.iter().take(1).cloned().collect();
+    let first = sqlx::migrate::Migrator::with_migrations(first);
+    let db = platform::db::open(dir.path(), "event", &first).await.expect("opens");
+    let (published, draft) = (EventId::new(), EventId::new());
+    let seats = r#"[{"name":"STALLS","price":7500,"seats":["A1","A2","AA1"]}]"#;
+    let hall = r#"[{"name":"HALL","price":0,"capacity":3}]"#;
+    for row in [old_row(published, "PUBLISHED", seats), old_row(draft, "SAMPLE", hall)] {
+        let kept: Result<_, Error> = db
+            .write(|conn| {
+                Box::pin(async move { Ok(ticketblitz_core::sqlite::query(row).execute(conn).await?) })
+            })
+            .await;
+        kept.expect("kept");
+    }
+    db.close().await;
+
+    let db = platform::db::open(dir.path(), "event", &crate::MIGRATIONS).await.expect("is migrated");
+    let store = SqliteStore::new(db);
+    let record = store.get(published).await.expect("read").expect("known");
+    assert_eq!(serde_json::to_string(&record.spec.sections).expect("JSON"), seats);
+    assert_eq!((record.taken, record.version, record.phase), (2, 7, Phase::Published));
+    assert_eq!((record.spec.max_per_customer, record.spec.sales_end), (4, Some(Timestamp::from_micros(2))));
+    let drafts = store.sample_drafts().await.expect("read");
+    assert_eq!(drafts.iter().map(|draft| draft.id).collect::<Vec<_>>(), [draft]);
+    assert_eq!(serde_json::to_string(&drafts[0].spec.sections).expect("JSON"), hall);
+    assert!(
+        store
+            .update(published, 7, drafts[0].spec.clone(), told("event.changed", published))
+            .await
+            .expect("an answer")
+    );
+    let changed = store.get(published).await.expect("read").expect("known");
+    assert_eq!((changed.spec, changed.taken), (drafts[0].spec.clone(), 2));
+}
+
+#[tokio::test]
+async fn no_layout_outlives_its_event() {
+    let rig = Rig::new().await;
+    let draft = record("Draft", 1, Phase::Draft);
+    rig.store.keep_draft(draft.clone()).await.expect("kept");
+    rig.store.discard(draft.id).await.expect("dropped");
+    rig.store.keep_draft(record("Abandoned", 1, Phase::Draft)).await.expect("kept");
+    rig.store.discard_abandoned().await.expect("dropped");
+    let kept = rig.published("Concert", 1).await.id;
+    let layouts = ticketblitz_core::sqlite::query_scalar::<EventId>("SELECT event FROM layouts");
+    assert_eq!(layouts.fetch_all(rig.db.readers()).await.expect("read"), [kept]);
 }
 
 #[tokio::test]
@@ -116,7 +182,7 @@ async fn samples_are_made_once_and_never_again() {
 async fn a_change_of_an_older_version_is_refused() {
     let rig = Rig::new().await;
     let stored = rig.published("Concert", 1).await;
-    let spec = Spec { name: "Other".to_owned(), ..stored.spec.clone() };
+    let spec = Arc::new(Spec { name: "Other".to_owned(), ..(*stored.spec).clone() });
     let update = async || {
         let told = told("event.changed", stored.id);
         rig.store.update(stored.id, 1, spec.clone(), told).await.expect("an answer")

@@ -56,6 +56,40 @@ async fn places_drop_once_a_booking_and_come_back_once() {
 }
 
 #[tokio::test]
+async fn counting_reads_no_layout_again() {
+    let rig = Rig::new().await;
+    let owner = organizer();
+    let event = rig.created(&owner, &concert()).await;
+    let counts = Counts::new(Arc::clone(&rig.catalog));
+    let left = async || {
+        let (one, list) = (rig.get(&path(&event)).await.1, rig.get("/api/events").await.1);
+        assert_eq!(list["items"][0], one);
+        one
+    };
+    let before = left().await;
+    // Whoever reads it now cannot read it.
+    let broken: Result<_, crate::store::Error> = rig
+        .db
+        .write(|conn| {
+            Box::pin(async move {
+                sqlite::query("UPDATE layouts SET sections = 'broken'").execute(conn).await?;
+                Ok(())
+            })
+        })
+        .await;
+    broken.expect("broken");
+    assert!(
+        rig.catalog.store.get(before["id"].as_str().expect("text").parse().expect("an id")).await.is_err()
+    );
+    for n in 1..=3 {
+        counts.handle(&confirmed(&rig, &event, BookingId::new())).await.expect("counted");
+        let now = left().await;
+        assert_eq!(now["availableSeats"], 100 - 2 * n);
+        assert_eq!(now["sections"], before["sections"]);
+    }
+}
+
+#[tokio::test]
 async fn a_full_event_is_sold_out() {
     let rig = Rig::new().await;
     let mut body = concert();

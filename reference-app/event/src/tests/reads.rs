@@ -1,5 +1,8 @@
 //! Lists, events and layouts.
 
+use contract::event::{Event, Layout};
+use platform::extract::Listed;
+
 use super::*;
 
 async fn layout(rig: &Rig, path: &str, known: Option<&str>) -> (u16, HeaderMap, Value) {
@@ -39,6 +42,57 @@ async fn what_is_unknown_is_not_found() {
     assert_eq!(kind(&rig.get(&unknown).await), refused(404, "not-found"));
     assert_eq!(kind(&rig.get(&format!("{unknown}/seats")).await), refused(404, "not-found"));
     assert_eq!(kind(&rig.get("/api/events/nonsense").await), refused(404, "not-found"));
+}
+
+#[tokio::test]
+async fn the_status_follows_the_clock_though_nothing_else_changes() {
+    let rig = Rig::new().await;
+    let mut body = concert();
+    body["salesStart"] = json!("2026-06-02T10:00:00Z");
+    body["salesEnd"] = json!("2026-06-03T10:00:00Z");
+    let event = rig.created(&organizer(), &body).await;
+    for status in ["SCHEDULED", "ON_SALE", "ENDED"] {
+        for _ in 0..2 {
+            assert_eq!(rig.get(&path(&event)).await.1["status"], status);
+            assert_eq!(rig.get("/api/events").await.1["items"][0]["status"], status);
+        }
+        rig.clock.advance(Duration::from_secs(86_400));
+    }
+}
+
+#[tokio::test]
+async fn events_and_lists_are_the_contract_to_the_byte() {
+    let rig = Rig::new().await;
+    let event = rig.created(&organizer(), &concert()).await;
+    let mut body = concert();
+    body["bookingMode"] = json!("TATKAL");
+    rig.created(&organizer(), &body).await;
+    let sent: Event = serde_json::from_str(&rig.text(&path(&event)).await).expect("an event");
+    assert_eq!(rig.text(&path(&event)).await, serde_json::to_string(&sent).expect("JSON"));
+    let list: Listed<Event> = serde_json::from_str(&rig.text("/api/events").await).expect("a list");
+    assert_eq!(list.items.len(), 2);
+    assert_eq!(rig.text("/api/events").await, serde_json::to_string(&list).expect("JSON"));
+    let layout = rig.text(&format!("{}/seats", path(&event))).await;
+    let sent: Layout = serde_json::from_str(&layout).expect("a layout");
+    assert_eq!(layout, serde_json::to_string(&sent).expect("JSON"));
+}
+
+#[tokio::test]
+async fn a_summary_is_for_services() {
+    let rig = Rig::new().await;
+    let event = rig.created(&organizer(), &concert()).await;
+    let (id, unknown) = (text(&event, "id").parse().expect("an id"), ticketblitz_core::EventId::new());
+    let summary = rig.client(true).summary(id).await.expect("an answer");
+    let named = [&summary.name, &summary.venue, &summary.time_zone];
+    assert_eq!(
+        (summary.id, named),
+        (id, [&text(&event, "name"), &text(&event, "venue"), &text(&event, "timeZone")])
+    );
+    assert_eq!(summary.starts_at.to_string(), text(&event, "startsAt"));
+    let refused = rig.client(true).summary(unknown).await.expect_err("unknown");
+    assert!(refused.is(&platform::kinds::NOT_FOUND), "{refused}");
+    let refused = rig.client(false).summary(id).await.expect_err("no token");
+    assert!(refused.is(&platform::kinds::UNAUTHENTICATED), "{refused}");
 }
 
 #[tokio::test]

@@ -93,4 +93,8 @@ impl Store for SqliteStore {
         }
         self.db.write(move |conn| Box::pin(async move { claims::lapse(conn, now).await })).await
     }
+
+    async fn forget_voided(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        self.db.write(move |conn| Box::pin(claims::forget_voided(conn, before, limit))).await
+    }
 }

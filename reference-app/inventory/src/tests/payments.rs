@@ -184,3 +184,31 @@ async fn two_bookings_of_one_hold_at_once_are_one_payment() {
     let expected = if bookings.is_empty() { "AVAILABLE" } else { "PAYING" };
     assert_eq!(rig.state(event, "A1").await, expected);
 }
+
+#[tokio::test]
+async fn with_the_clock_set_back_a_payment_is_sold_and_lapses_no_earlier() {
+    let rig = Rig::new().await;
+    let (event, user, hour) = (rig.seated().await, UserId::new(), Duration::from_secs(3_600));
+    let sold = rig.held(user, event, &["A1"]).await;
+    let sold = rig.paying(&sold, user).await;
+    let unpaid = rig.held(user, event, &["A2"]).await;
+    rig.paying(&unpaid, user).await;
+    let until = rig.now() + Duration::from_secs(660);
+    rig.clock.set(rig.now() - hour);
+    assert_eq!(rig.sell(&sold).await, "SOLD");
+    for seat in ["A1", "A2"] {
+        assert_eq!(rig.hold(UserId::new(), event, &[seat]).await.0, 409, "{seat}");
+    }
+    // What is begun meanwhile is of the clock as it is now, and in nobody's way.
+    let other = rig.held(UserId::new(), event, &["A3"]).await;
+    assert_ne!(other, unpaid);
+    rig.clock.set(until - Duration::from_micros(1));
+    rig.desk.sweep().await.expect("swept");
+    assert_eq!(rig.state(event, "A2").await, "PAYING");
+    rig.clock.set(until);
+    rig.desk.sweep().await.expect("swept");
+    assert_eq!(
+        (rig.state(event, "A1").await.as_str(), rig.state(event, "A2").await.as_str()),
+        ("SOLD", "AVAILABLE")
+    );
+}

@@ -206,4 +206,10 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Payment>, StoreError> {
         Ok(rows::newest(self.db.readers(), user, before, limit).await?)
     }
+
+    async fn forget_voided(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.db
+            .write(move |conn| Box::pin(async move { Ok(rows::forget_voided(conn, before, limit).await?) }))
+            .await
+    }
 }

@@ -40,6 +40,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 #[derive(Debug, Clone)]
 pub struct Staff(pub Caller);
 
+impl Staff {
+    /// The caller as one of them.
+    ///
+    /// # Errors
+    /// 403 for everybody else.
+    pub fn check(caller: Caller) -> Result<Self, Problem> {
+        match caller.role {
+            Role::Organizer | Role::Admin => Ok(Self(caller)),
+            Role::User => Err(Problem::new(kinds::FORBIDDEN, "this takes the role ORGANIZER or ADMIN")),
+        }
+    }
+}
+
 impl Deref for Staff {
     type Target = Caller;
     fn deref(&self) -> &Caller {
@@ -51,11 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Staff {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, state).await?;
-        match caller.role {
-            Role::Organizer | Role::Admin => Ok(Self(caller)),
-            Role::User => Err(Problem::new(kinds::FORBIDDEN, "this takes the role ORGANIZER or ADMIN")),
-        }
+        Self::check(Caller::from_request_parts(parts, state).await?)
     }
 }
 

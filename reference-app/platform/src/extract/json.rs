@@ -1,18 +1,19 @@
 //! JSON bodies.
 
+mod wrong;
+
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_path_to_error::Path;
 
 use crate::layers::body;
 use crate::problem::{Problem, kinds};
 
 /// A JSON body, at most [`body::MOST`] bytes: 415 without a JSON content type, 413 above that size, 400 for
-/// what is not JSON or of a wrong type, naming the field. Unknown fields are ignored. Also a JSON answer.
+/// what is not JSON or of a wrong type, naming each such field. Unknown fields are ignored. Also a JSON answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -45,27 +46,26 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let malformed = |detail: String| Problem::new(kinds::MALFORMED_REQUEST, detail);
+    let malformed = |detail: &str| Problem::new(kinds::MALFORMED_REQUEST, detail);
     // Also within fields that nobody reads.
-    let text = std::str::from_utf8(bytes).map_err(|_| malformed("the body is not UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("the body is not UTF-8"))?;
     // An array would be read as a struct's fields in their order; a request is an object.
     if !text.trim_start().starts_with('{') {
-        return Err(malformed("the body is no JSON object".to_owned()));
+        return Err(malformed("the body is no JSON object"));
     }
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let message = error.inner().to_string();
-        if error.inner().is_data() && names_a_field(error.path()) {
-            let field = error.path().to_string();
-            malformed(format!("{field} is of a wrong type")).field(field, message)
-        } else {
-            malformed(format!("the body cannot be read: {message}"))
-        }
-    })?;
-    reader.end().map_err(|error| malformed(format!("the body cannot be read: {error}")))?;
-    Ok(value)
+    match serde_json::from_str(text) {
+        Ok(read) => Ok(read),
+        Err(error) if error.is_data() => Err(wrong::fields::<T>(text)),
+        Err(error) => Err(not_json(&error)),
+    }
 }
 
-fn names_a_field(path: &Path) -> bool {
-    path.iter().next().is_some()
+fn not_json(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let detail = if error.is_eof() {
+        "the body is no JSON: it breaks off".to_owned()
+    } else {
+        format!("the body is no JSON, or nested too deeply: line {line}, column {column}")
+    };
+    Problem::new(kinds::MALFORMED_REQUEST, detail)
 }

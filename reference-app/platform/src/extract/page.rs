@@ -1,70 +1,42 @@
 //! Lists, a page at a time.
 
-use axum::extract::FromRequestParts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Query;
-use crate::problem::{Problem, kinds};
+use super::query::Parameters;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MOST: u32 = 200;
 
 /// Which page of a list: `limit` (1 to 200, 50 if absent) and `cursor`, as the page before gave it.
-#[derive(Debug, Clone)]
-pub struct Page {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page<K> {
     /// How many items at most.
     pub limit: u32,
-    cursor: Option<String>,
+    /// What the items of this page come after; `None` on the first page.
+    pub after: Option<K>,
 }
 
-#[derive(Deserialize)]
-struct Asked {
-    limit: Option<String>,
-    cursor: Option<String>,
-}
-
-impl Page {
+impl<K> Page<K> {
     /// How many items to look for: one more than the page has tells whether there is another page.
     pub fn one_more(&self) -> u32 {
         self.limit + 1
     }
-
-    /// What the items of this page come after; `None` on the first page.
-    ///
-    /// # Errors
-    /// 400: the cursor is none that a list gave.
-    pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, Problem> {
-        let Some(cursor) = &self.cursor else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-        let after = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        after.map(Some).ok_or_else(|| wrong("cursor", "is not one that a page before gave"))
-    }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(Asked { limit, cursor }) = Query::from_request_parts(parts, state).await?;
-        let limit = match limit {
-            None => DEFAULT_LIMIT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=MOST).contains(limit))
-                .ok_or_else(|| wrong("limit", "is a whole number from 1 to 200"))?,
-        };
-        Ok(Self { limit, cursor })
-    }
-}
-
-fn wrong(field: &str, message: &str) -> Problem {
-    Problem::new(kinds::MALFORMED_REQUEST, format!("{field} {message}")).field(field, message)
+/// The page that the parameters ask for.
+pub(super) fn asked<K: DeserializeOwned>(parameters: &mut Parameters) -> Page<K> {
+    let limit = parameters.read("limit", "must be a whole number from 1 to 200", |text| {
+        text.parse().ok().filter(|limit| (1..=MOST).contains(limit))
+    });
+    let after = parameters.read("cursor", "must be one that a page before gave", |cursor| {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    });
+    Page { limit: limit.unwrap_or(DEFAULT_LIMIT), after }
 }
 
 /// One page of a list.
@@ -98,10 +70,5 @@ impl<T> Listed<T> {
         // A position of ours always has a JSON form.
         let next = next.and_then(|next| serde_json::to_vec(next).ok());
         Self { items, next_cursor: next.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)) }
-    }
-
-    /// All there is.
-    pub fn all(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
     }
 }

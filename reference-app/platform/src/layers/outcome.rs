@@ -33,7 +33,7 @@ impl Observer {
     }
 
     /// Counts the answer, and words it if nobody has.
-    pub(super) fn ended(&self, seen: Seen, response: Response) -> Response {
+    pub(super) fn ended(&self, seen: &Seen, response: Response) -> Response {
         let response = documented(response, seen.uri.path());
         let route = seen.route.as_ref().map_or("other", MatchedPath::as_str);
         self.record(route, seen.method, response.status().as_u16(), seen.began.elapsed());

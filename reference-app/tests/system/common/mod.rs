@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod client;
+pub mod dump;
 pub mod load;
 pub mod provider;
 pub mod soak;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -33,6 +35,8 @@ pub struct System {
     child: Child,
     output: Lines<BufReader<ChildStdout>>,
     pub banner: String,
+    /// The lines that it logged so far.
+    pub log: Arc<Mutex<Vec<String>>>,
     pub offset: u16,
     dir: PathBuf,
     settings: Vec<(String, String)>,
@@ -50,11 +54,17 @@ impl System {
         system
     }
 
+    /// A start on a directory that is there already, and that the test keeps.
+    pub async fn start_on(dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let settings: Vec<_> = settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Self::launch(dir, &settings).await
+    }
+
     /// Tries port offsets until all its ports are free.
     async fn launch(dir: &Path, settings: &[(String, String)]) -> Self {
         for _ in 0..50 {
             let offset = free_offset();
-            let mut child = command(dir, settings)
+            let mut child = shell("", dir, settings)
                 .args(["serve", "--port-offset", &offset.to_string()])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -71,14 +81,17 @@ impl System {
                 {
                     // Drained, so that a full pipe never blocks the system.
                     let stderr = child.stderr.take().expect("piped");
+                    let log = Arc::<Mutex<Vec<String>>>::default();
+                    let kept = Arc::clone(&log);
                     tokio::spawn(async move {
                         let mut lines = BufReader::new(stderr).lines();
                         while let Ok(Some(line)) = lines.next_line().await {
                             eprintln!("[system] {line}");
+                            kept.lock().expect("no test panics here").push(line);
                         }
                     });
                     let (dir, settings) = (dir.to_owned(), settings.to_vec());
-                    return Self { child, output, banner, offset, dir, settings, _temporary: None };
+                    return Self { child, output, banner, log, offset, dir, settings, _temporary: None };
                 }
             }
             let failed = child.wait_with_output().await.expect("its end");
@@ -116,9 +129,20 @@ impl System {
     }
 
     pub fn signal_terminate(&self) {
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).expect("signalled");
+    }
+
+    /// From here no file of the system's grows or changes, or they do again.
+    pub fn disk_full(&self, full: bool) {
+        let current = full.then_some(0);
+        let limit = rustix::process::Rlimit { current, maximum: None };
+        rustix::process::prlimit(Some(self.pid()), rustix::process::Resource::Fsize, limit)
+            .expect("the limit of a child's files can be set");
+    }
+
+    fn pid(&self) -> rustix::process::Pid {
         let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-        rustix::process::kill_process(pid.expect("running"), rustix::process::Signal::TERM)
-            .expect("signalled");
+        pid.expect("running")
     }
 
     /// The memory that it has now, in bytes.
@@ -182,6 +206,27 @@ fn command(dir: &Path, settings: &[(String, String)]) -> Command {
     }
     command.env("TICKETBLITZ_DATA_DIR", dir).envs(settings.iter().map(|(n, v)| (n, v)));
     command
+}
+
+/// The binary on a disk that has room for no more than so many 512-byte blocks a file.
+pub async fn run_on_a_full_disk(dir: &Path, args: &[&str], blocks: u32) -> std::process::Output {
+    shell(&format!("ulimit -f {blocks};"), dir, &[]).args(args).output().await.expect("the shell runs")
+}
+
+/// The binary, started by a shell that ignores SIGXFSZ and so has it ignored: beyond the limit of a file's size a
+/// write fails, as on a full disk.
+fn shell(first: &str, dir: &Path, settings: &[(String, String)]) -> Command {
+    let direct = command(dir, settings);
+    let mut shell = Command::new("sh");
+    for (name, value) in direct.as_std().get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.arg("-c").arg(format!("trap '' XFSZ; {first} exec \"$0\" \"$@\""));
+    shell.arg(direct.as_std().get_program());
+    shell
 }
 
 /// An offset at which the gateway's port is free now; the system itself finds out about the rest.

@@ -44,6 +44,18 @@ fn one_key_comes_in_order_and_others_beside_it() {
 }
 
 #[test]
+fn with_the_clock_set_back_nobody_waits_for_it() {
+    let mut lanes = lanes(&[(1, "a"), (2, "a"), (3, "b")]);
+    taken(&mut lanes, 100);
+    lanes.failed("a", "no".to_owned(), at(110));
+    assert!(taken(&mut lanes, 50).is_empty());
+    lanes.hurry(at(50));
+    assert_eq!(taken(&mut lanes, 50), [1]);
+    lanes.done("a");
+    assert_eq!(taken(&mut lanes, 50), [2]);
+}
+
+#[test]
 fn a_failure_blocks_its_key_only_and_the_position_goes_on_without_it() {
     let mut lanes = lanes(&[(1, "a"), (2, "a"), (3, "b")]);
     taken(&mut lanes, 0);

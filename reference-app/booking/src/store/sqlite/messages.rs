@@ -5,6 +5,7 @@ use ticketblitz_core::{BookingId, Timestamp};
 use ticketblitz_saga::{Delivery, Outcome as Ended, Signal, inbox};
 
 use super::{request_refund, rows};
+use crate::domain::{Booking, Status};
 use crate::store::{Outcome, Received, StoreError};
 
 /// The inbox's name for this service.
@@ -33,12 +34,28 @@ pub(super) async fn payment(
     match signal.apply(conn).await? {
         Delivery::Late(Ended::Failed | Ended::Compensating) if paid => {
             let mut booking = rows::load(conn, id).await?;
-            request_refund(conn, &mut booking, "it was paid after it had ended", now).await?;
-            Ok(rows::update(conn, &booking).await?)
+            refund_late(conn, &mut booking, now).await
         }
-        Delivery::Early | Delivery::Unknown => Err(StoreError::TooEarly(id)),
+        Delivery::Early => Err(StoreError::TooEarly(id)),
+        // An ended saga is forgotten in time, its booking never.
+        Delivery::Unknown => match rows::by_id(&mut *conn, id).await? {
+            None | Some(Booking { status: Status::Pending, .. }) => Err(StoreError::TooEarly(id)),
+            Some(mut booking) if paid && booking.status != Status::Confirmed => {
+                refund_late(conn, &mut booking, now).await
+            }
+            Some(_) => Ok(()),
+        },
         _ => Ok(()),
     }
+}
+
+async fn refund_late(
+    conn: &mut SqliteConnection,
+    booking: &mut Booking,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    request_refund(conn, booking, "it was paid after it had ended", now).await?;
+    Ok(rows::update(conn, booking).await?)
 }
 
 pub(super) async fn refunded(

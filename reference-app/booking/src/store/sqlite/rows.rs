@@ -1,5 +1,6 @@
 //! The rows of a booking, read and written whole.
 
+use contract::TicketId;
 use contract::booking::Ticket;
 use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp, UserId};
@@ -170,13 +171,18 @@ pub(super) async fn insert_tickets(
 pub(super) async fn valid_tickets(
     db: impl sqlite::Executor,
     booking: BookingId,
+    after: Option<TicketId>,
+    limit: u32,
 ) -> Result<Vec<Ticket>, sqlite::Error> {
     let rows = sqlite::query(
         "SELECT tickets.id, seat_id, tickets.section, code FROM tickets
          JOIN bookings ON bookings.id = booking_id
-         WHERE booking_id = $1 AND status = 'CONFIRMED' ORDER BY tickets.id",
+         WHERE booking_id = $1 AND status = 'CONFIRMED' AND ($2 IS NULL OR tickets.id > $2)
+         ORDER BY tickets.id LIMIT $3",
     )
     .bind(booking)
+    .bind(after)
+    .bind(limit)
     .fetch_all(db)
     .await?;
     rows.iter()

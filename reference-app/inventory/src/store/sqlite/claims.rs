@@ -119,6 +119,18 @@ async fn void(conn: &mut SqliteConnection, booking: BookingId, now: Timestamp) -
     Ok(())
 }
 
+pub(super) async fn forget_voided(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, Error> {
+    let forget = sqlite::query(
+        "DELETE FROM voided_bookings WHERE booking IN \
+         (SELECT booking FROM voided_bookings WHERE voided_at < $1 ORDER BY voided_at LIMIT $2)",
+    );
+    Ok(forget.bind(before).bind(limit).execute(conn).await?)
+}
+
 /// Currency and customer's limit of an event that is on sale.
 async fn sale_terms(
     conn: &mut SqliteConnection,

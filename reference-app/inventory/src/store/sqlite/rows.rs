@@ -116,7 +116,7 @@ pub(super) fn fence(number: i64) -> Fence {
 
 fn claim(row: &sqlite::Row) -> Result<Claim, sqlite::Error> {
     let want = match row.try_get::<Option<String>>("seats")? {
-        Some(seats) => Want::Seats(serde_json::from_str(&seats).map_err(|e| sqlite::Error::decode(e))?),
+        Some(seats) => Want::Seats(serde_json::from_str(&seats).map_err(sqlite::Error::decode)?),
         None => Want::Area { section: row.try_get("section")?, quantity: row.try_get("quantity")? },
     };
     let state = &row.try_get::<String>("state")?;

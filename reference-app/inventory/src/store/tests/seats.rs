@@ -120,3 +120,14 @@ async fn a_snapshot_says_what_is_in_payment_and_sold_and_the_highest_fence() {
     assert_eq!(later.taken.len(), 1, "a lapsed payment is no longer taken, swept or not");
     assert_eq!(rig.store.snapshot(EventId::new(), rig.now).await.expect("read"), None);
 }
+
+#[tokio::test]
+async fn what_was_released_before_it_began_is_forgotten_by_age() {
+    let rig = Rig::new().await;
+    let booking = BookingId::new();
+    assert!(rig.store.release(booking, rig.now).await.expect("released").is_none());
+    assert_eq!(rig.store.forget_voided(rig.now, 10).await.expect("forgotten"), 0);
+    let refused = rig.store.begin_payment(Begin { booking, ..rig.seats(&["A1"], 1) }).await;
+    assert!(matches!(refused, Err(Error::Refused(Refusal::NotLive))), "{refused:?}");
+    assert_eq!(rig.store.forget_voided(rig.now + LATE, 10).await.expect("forgotten"), 1);
+}

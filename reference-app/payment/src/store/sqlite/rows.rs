@@ -135,3 +135,15 @@ pub(super) async fn mark_voided(
     .await?;
     Ok(())
 }
+
+pub(super) async fn forget_voided(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, sqlite::Error> {
+    let forget = sqlite::query(
+        "DELETE FROM voided_bookings WHERE booking_id IN
+             (SELECT booking_id FROM voided_bookings WHERE voided_at < $1 ORDER BY voided_at LIMIT $2)",
+    );
+    forget.bind(before).bind(limit).execute(conn).await
+}
