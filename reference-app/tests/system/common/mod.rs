@@ -194,12 +194,14 @@ fn shell(first: &str, dir: &Path, settings: &[(String, String)]) -> Command {
     shell
 }
 
-/// An offset at which the gateway's port is free now; the system itself finds out about the rest.
+/// An offset at which the gateway's port is free now; the system itself finds out about the rest. Below 32,768: from
+/// there on a machine takes the ports of its outgoing connections, and a crowd has thousands of them.
 fn free_offset() -> u16 {
+    const OFFSETS: u16 = 1_130;
     loop {
-        let step = NEXT_OFFSET.fetch_add(1, Ordering::Relaxed);
-        let start = u16::try_from(std::process::id() % 1_500).expect("small");
-        let offset = 2_000 + (start + step) % 1_500 * 20;
+        let step = NEXT_OFFSET.fetch_add(1, Ordering::Relaxed) % OFFSETS;
+        let start = u16::try_from(std::process::id() % u32::from(OFFSETS)).expect("small");
+        let offset = 2_000 + (start + step) % OFFSETS * 20;
         if std::net::TcpListener::bind(("127.0.0.1", 8080 + offset)).is_ok() {
             return offset;
         }
