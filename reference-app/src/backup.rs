@@ -137,11 +137,30 @@ impl Partial {
 
     /// Everything is on the disk before it has the name of a copy.
     fn finish(&self, dir: &Path) -> io::Result<()> {
-        rustix::fs::syncfs(File::open(&self.path)?)?;
+        flush(&self.path)?;
         fs::rename(&self.path, dir)?;
         let beside = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(beside)?.sync_all()
     }
+}
+
+/// All at once: waiting for the disk for each of a hundred thousand mails would take minutes.
+#[cfg(target_os = "linux")]
+fn flush(dir: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn flush(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            flush(&path)?;
+        } else {
+            File::open(path)?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

@@ -121,18 +121,16 @@ async fn a_disk_that_fills_up_again_and_again_loses_nothing() {
         let key = format!("round-{round}-{}", Uuid::now_v7());
         // Somewhere in the middle of what this booking writes, in each round a little later.
         let pause = std::time::Duration::from_millis(2 * round);
-        let booked = async {
-            loop {
-                let answer = buyer.send(buyer.book_request(&hold, "pm_ok", &key)).await;
-                match answer.status {
-                    503 => unavailable(answer),
-                    // The first try's lease, which could not be given back, ends by itself.
-                    409 => drop(answer.refused(409, "request-in-flight")),
-                    _ => return answer.expect(201),
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await; // between two tries
+        let booked = until("it is booked", || async {
+            let answer = buyer.send(buyer.book_request(&hold, "pm_ok", &key)).await;
+            match answer.status {
+                503 => unavailable(answer),
+                // The first try's lease, which could not be given back, ends by itself.
+                409 => drop(answer.refused(409, "request-in-flight")),
+                _ => return Some(answer.expect(201)),
             }
-        };
+            None
+        });
         let filling = async {
             tokio::time::sleep(pause).await; // the moment is what the rounds vary
             system.disk_full(true);

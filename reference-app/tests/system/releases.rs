@@ -15,7 +15,8 @@ use crate::common::dump;
 use crate::common::{Buyer, System, until};
 use crate::crash::{Database, until_some};
 
-/// What was given to people stays good for as long as a setting can say.
+/// What was given to people, and the time to pay, stays good for as long as a setting can say: what was kept in 2026
+/// until 2036.
 const LONG: &str = "3650d";
 const SETTINGS: [(&str, &str); 3] = [
     ("TICKETBLITZ_PAYMENT_DEADLINE", LONG),

@@ -64,7 +64,9 @@ impl System {
     async fn launch(dir: &Path, settings: &[(String, String)]) -> Self {
         for _ in 0..50 {
             let offset = free_offset();
-            let mut child = shell("", dir, settings)
+            let files = settings.iter().find(|(name, _)| name == OPEN_FILES);
+            let limited = files.map_or_else(String::new, |(_, files)| format!("ulimit -n {files};"));
+            let mut child = shell(&limited, dir, settings)
                 .args(["serve", "--port-offset", &offset.to_string()])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -190,15 +192,7 @@ impl System {
 }
 
 fn command(dir: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = match settings.iter().find(|(name, _)| name == OPEN_FILES) {
-        None => Command::new(env!("CARGO_BIN_EXE_ticketblitz")),
-        Some((_, files)) => {
-            let mut shell = Command::new("sh");
-            let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
-            shell.args(["-c", &limited, env!("CARGO_BIN_EXE_ticketblitz")]);
-            shell
-        }
-    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ticketblitz"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TICKETBLITZ_") {
             command.env_remove(name);
@@ -229,12 +223,14 @@ fn shell(first: &str, dir: &Path, settings: &[(String, String)]) -> Command {
     shell
 }
 
-/// An offset at which the gateway's port is free now; the system itself finds out about the rest.
+/// An offset at which the gateway's port is free now; the system itself finds out about the rest. Below 32,768: from
+/// there on a machine takes the ports of its outgoing connections, and a crowd has thousands of them.
 fn free_offset() -> u16 {
+    const OFFSETS: u16 = 1_130;
     loop {
-        let step = NEXT_OFFSET.fetch_add(1, Ordering::Relaxed);
-        let start = u16::try_from(std::process::id() % 1_500).expect("small");
-        let offset = 2_000 + (start + step) % 1_500 * 20;
+        let step = NEXT_OFFSET.fetch_add(1, Ordering::Relaxed) % OFFSETS;
+        let start = u16::try_from(std::process::id() % u32::from(OFFSETS)).expect("small");
+        let offset = 2_000 + (start + step) % OFFSETS * 20;
         if std::net::TcpListener::bind(("127.0.0.1", 8080 + offset)).is_ok() {
             return offset;
         }
