@@ -10,6 +10,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rustix::fs::FlockOperation;
+
 use crate::config::BackupArgs;
 use crate::role::Role;
 
@@ -20,6 +22,7 @@ pub(crate) async fn run(args: BackupArgs) -> Result<(), String> {
     let began = Instant::now();
     let BackupArgs { dir, data_dir } = args;
     let names = databases(&data_dir)?;
+    let _alone = alone(&data_dir)?;
     let partial = Partial::make(&data_dir, &dir)?;
     let mut stop = crate::serve::StopSignals::listen().map_err(|error| error.to_string())?;
     let waited = tokio::select! {
@@ -69,6 +72,15 @@ fn databases(data_dir: &Path) -> Result<Vec<&'static str>, String> {
         )),
         _ => Ok(there.into_iter().map(Role::name).collect()),
     }
+}
+
+/// Two copies at a time would leave the writers no room between them. Ends with the process, however that ends.
+fn alone(data_dir: &Path) -> Result<File, String> {
+    let cannot = |what: &dyn std::fmt::Display| format!("{} cannot be copied: {what}", data_dir.display());
+    let dir = File::open(data_dir).map_err(|error| cannot(&error))?;
+    rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| cannot(&"another copy of it is being made"))?;
+    Ok(dir)
 }
 
 /// A copy in the making, under a name that nobody takes for a copy. Removed unless it is finished.

@@ -178,6 +178,11 @@ async fn what_is_no_copy_does_not_look_like_one() {
     refuses(&system.data_dir().join("copy"), "within the data directory").await;
     std::fs::remove_file(place.path().join("file")).expect("removed");
 
+    let copying = std::fs::File::open(system.data_dir()).expect("a directory");
+    rustix::fs::flock(&copying, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    refuses(&place.path().join("second"), "another copy of it is being made").await;
+    drop(copying);
+
     let full = place.path().join("full");
     let failed = run_on_a_full_disk(system.data_dir(), &["backup", full.to_str().expect("a text")], 8).await;
     let sentence = text(&failed.stderr);

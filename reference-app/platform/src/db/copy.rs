@@ -23,8 +23,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const HOLD: Duration = Duration::from_millis(250);
 /// Between two tries of a lock.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
-/// After a try that took too long: those who waited go first.
-const LET_OTHERS: Duration = Duration::from_millis(50);
+/// After a try that took too long: those who waited go first. SQLite looks for a lock every 100 ms.
+const LET_OTHERS: Duration = Duration::from_millis(300);
 /// A file that is locked for longer than this is not merely busy.
 const GIVE_UP: Duration = Duration::from_secs(60);
 
@@ -33,11 +33,12 @@ struct Source {
     path: PathBuf,
     copy: PathBuf,
     lock: SqliteConnection,
+    locked: bool,
     reader: SqliteConnection,
 }
 
 /// Copies `{from}/{name}.db` to `{to}/{name}.db` for each of `names`, all as they are at one moment. Answers how long
-/// writers could have to wait for it.
+/// writers could have to wait for it. One copy at a time: two would leave writers no room between them.
 ///
 /// # Errors
 /// A sentence that names the file. What was written in `to` until then is no copy.
@@ -51,7 +52,7 @@ pub async fn copy_together(from: &Path, names: &[&str], to: &Path) -> Result<Dur
         source.see().await.map_err(|error| sentence(&source.path, &error))?;
     }
     for source in &mut sources {
-        source.lock.execute("ROLLBACK").await.map_err(|error| sentence(&source.path, &error))?;
+        source.unlock().await?;
     }
     let held = held.elapsed();
     for source in sources {
@@ -83,7 +84,24 @@ impl Source {
             reader.execute("PRAGMA copy.journal_mode = OFF; PRAGMA copy.synchronous = OFF").await
         };
         attached.await.map_err(|error| sentence(&copy, &error))?;
-        Ok(Self { path, copy, lock, reader })
+        Ok(Self { path, copy, lock, locked: false, reader })
+    }
+
+    /// False: somebody is writing. An error once that has gone on for too long since `asked`.
+    async fn try_lock(&mut self, asked: Instant) -> Result<bool, StartError> {
+        match self.lock.execute("BEGIN IMMEDIATE").await {
+            Ok(_) => self.locked = true,
+            Err(error) if is_busy(&error) && asked.elapsed() < GIVE_UP => {}
+            Err(error) => return Err(sentence(&self.path, &error)),
+        }
+        Ok(self.locked)
+    }
+
+    async fn unlock(&mut self) -> Result<(), StartError> {
+        if std::mem::take(&mut self.locked) {
+            self.lock.execute("ROLLBACK").await.map_err(|error| sentence(&self.path, &error))?;
+        }
+        Ok(())
     }
 
     /// From here the reader sees this moment.
@@ -145,31 +163,35 @@ impl Source {
     }
 }
 
-/// Takes the write lock of every file, or of none for the moment: nobody waits long for a lock that does not come.
-/// Answers when it had the first.
+/// Takes the write lock of every file, or of none for the moment: nobody waits long for a lock that does not come. Each
+/// is taken as it is let go, since waiting for one after the other would add up. Answers when it had the first.
 async fn lock(sources: &mut [Source]) -> Result<Instant, StartError> {
     let asked = Instant::now();
-    'all: loop {
-        let mut began = None;
-        for n in 0..sources.len() {
-            while let Err(error) = sources[n].lock.execute("BEGIN IMMEDIATE").await {
-                let source = &sources[n];
-                if !is_busy(&error) || asked.elapsed() > GIVE_UP {
-                    return Err(sentence(&source.path, &error));
-                }
-                if began.is_some_and(|began: Instant| began.elapsed() > HOLD) {
-                    for locked in &mut sources[..n] {
-                        let unlocked = locked.lock.execute("ROLLBACK").await;
-                        unlocked.map_err(|error| sentence(&locked.path, &error))?;
-                    }
-                    tokio::time::sleep(LET_OTHERS).await;
-                    continue 'all;
-                }
-                tokio::time::sleep(TRY_AGAIN).await;
-            }
-            began.get_or_insert_with(Instant::now);
+    loop {
+        let Some((first, others)) = sources.split_first_mut() else { return Ok(asked) };
+        while !first.try_lock(asked).await? {
+            tokio::time::sleep(TRY_AGAIN).await;
         }
-        return Ok(began.unwrap_or(asked));
+        let began = Instant::now();
+        let mut open: Vec<&mut Source> = others.iter_mut().collect();
+        while !open.is_empty() && began.elapsed() < HOLD {
+            let mut still = Vec::with_capacity(open.len());
+            for source in open {
+                if !source.try_lock(asked).await? {
+                    still.push(source);
+                }
+            }
+            open = still;
+            // No sleep: a busy writer lets go for microseconds only, and others wait already.
+            tokio::task::yield_now().await;
+        }
+        if open.is_empty() {
+            return Ok(began);
+        }
+        for source in sources.iter_mut() {
+            source.unlock().await?;
+        }
+        tokio::time::sleep(LET_OTHERS).await;
     }
 }
 

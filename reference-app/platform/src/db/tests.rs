@@ -117,3 +117,43 @@ async fn a_look_sees_one_moment_and_makes_nothing() {
     });
     assert!(write.await.expect_err("it only reads").to_string().contains("readonly"));
 }
+
+async fn insert(db: &Sqlite) {
+    let written: Result<(), ticketblitz_core::sqlite::Error> = db
+        .write(|conn| {
+            Box::pin(async move {
+                let insert = "INSERT INTO inbox (consumer, id) VALUES ('test', hex(randomblob(16)))";
+                Ok(sqlx::query(insert).execute(conn).await.map(drop)?)
+            })
+        })
+        .await;
+    written.expect("written");
+}
+
+#[tokio::test]
+async fn a_file_that_is_locked_for_long_keeps_nobody_from_writing_the_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (first, second) =
+        (open(dir.path(), "first", &Migrator::DEFAULT), open(dir.path(), "second", &Migrator::DEFAULT));
+    let (first, second) = (first.await.expect("opens"), second.await.expect("opens"));
+    let mut other = SqliteConnectOptions::new().filename(second.path()).connect().await.expect("opens");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("locked");
+    let (from, place) = (dir.path().to_owned(), tempfile::tempdir().expect("a directory"));
+    let to = place.path().to_owned();
+    let copying = tokio::spawn(async move { copy_together(&from, &["first", "second"], &to).await });
+    // For longer than one try holds the first: it is let go each time.
+    let began = std::time::Instant::now();
+    let mut written = 0;
+    while began.elapsed() < Duration::from_secs(1) || written < 10 {
+        insert(&first).await;
+        written += 1;
+    }
+    assert!(!copying.is_finished(), "the second is locked");
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("unlocked");
+    copying.await.expect("it ends").expect("copied");
+    let count = look(place.path(), "first", |conn| {
+        Box::pin(sqlx::query_scalar::<_, i64>("SELECT count(*) FROM inbox").fetch_one(conn))
+    });
+    assert_eq!(count.await.expect("a copy"), written);
+    open(place.path(), "second", &Migrator::DEFAULT).await.expect("opens");
+}
