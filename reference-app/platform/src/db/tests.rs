@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 #[tokio::test]
@@ -123,7 +125,7 @@ async fn insert(db: &Sqlite) {
         .write(|conn| {
             Box::pin(async move {
                 let insert = "INSERT INTO inbox (consumer, id) VALUES ('test', hex(randomblob(16)))";
-                Ok(sqlx::query(insert).execute(conn).await.map(drop)?)
+                Ok(sqlite::query(insert).execute(conn).await.map(drop)?)
             })
         })
         .await;
