@@ -154,7 +154,7 @@ async fn a_file_that_is_locked_for_long_keeps_nobody_from_writing_the_others() {
     sqlx::query("ROLLBACK").execute(&mut other).await.expect("unlocked");
     copying.await.expect("it ends").expect("copied");
     let count = look(place.path(), "first", |conn| {
-        Box::pin(sqlx::query_scalar::<_, i64>("SELECT count(*) FROM inbox").fetch_one(conn))
+        Box::pin(sqlite::query_scalar::<i64>("SELECT count(*) FROM inbox").fetch_one(conn))
     });
     assert_eq!(count.await.expect("a copy"), written);
     open(place.path(), "second", &Migrator::DEFAULT).await.expect("opens");
