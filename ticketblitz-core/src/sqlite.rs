@@ -1,7 +1,7 @@
 //! SQLite: one database file, one writer whose callers share commits, a pool of readers.
 //!
 //! SQLite has one writer at a time and a commit waits for the disk, so a commit each would cap a service at
-//! what the disk can sync. [`Sqlite::write`] hands its work to a task that runs all the work that waits, each
+//! what the disk can sync. [`Sqlite::write`] hands its work to a thread that runs all the work that waits, each
 //! piece behind a savepoint of its own, in one transaction: a piece that fails is undone alone, and nobody is
 //! answered before the commit that holds their work is on the disk (WAL, `synchronous=FULL`).
 
