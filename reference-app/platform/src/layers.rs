@@ -60,8 +60,9 @@ async fn handled(State(around): State<Arc<Around>>, request: Request, next: Next
     let seen = Seen::begin(&request);
     let inner = Arc::clone(&around);
     let answered = async {
-        let refused = in_own_task(&request.method().clone(), context, inner.admitted(request, next)).await;
-        around.observer.ended(&seen, refused)
+        let method = request.method().clone();
+        let answer = undisturbed(&method, context, inner.admitted(request, next)).await;
+        around.observer.ended(&seen, answer)
     };
     let mut response = telemetry::scope(context, answered).await;
     let headers = response.headers_mut();
@@ -110,7 +111,7 @@ fn for_one_host(request: &Request) -> Result<(), Problem> {
 
 /// A future that is dropped stops in the middle, and hyper drops it when the client hangs up: what changes
 /// something runs in a task that nobody drops. A panic ends that request alone.
-async fn in_own_task(
+async fn undisturbed(
     method: &Method,
     context: TraceContext,
     answer: impl Future<Output = Response> + Send + 'static,

@@ -31,6 +31,15 @@ impl Error {
         }
     }
 
+    /// The thread that writes cannot be had.
+    pub(super) fn no_writer(source: std::io::Error) -> Self {
+        Self { context: "no thread to write".into(), source: Arc::new(source), of_work: false }
+    }
+
+    pub(super) fn panicked() -> Self {
+        Self { context: "the work".into(), source: Arc::from(Boxed::from("it panicked")), of_work: true }
+    }
+
     /// What is read, or is to be written, is not what belongs there.
     pub fn decode(why: impl Into<Boxed>) -> Self {
         Self {

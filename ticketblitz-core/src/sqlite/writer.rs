@@ -42,7 +42,7 @@ where
         Box::pin(async move {
             // A panic must not take the writer along with everybody else's work.
             let result = AssertUnwindSafe(async { work(connection).await }).catch_unwind().await;
-            let result = result.unwrap_or_else(|_| Err(failed("the work panicked").into()));
+            let result = result.unwrap_or_else(|_| Err(Error::panicked().into()));
             let keep = result.is_ok();
             let reply: Reply = Box::new(move |committed| {
                 let result = result.and_then(|value| committed.map(|()| value).map_err(E::from));
@@ -82,7 +82,7 @@ impl Writer {
             let _within = runtime.enter();
             run(connection, queue, &count);
         };
-        thread.spawn(write).map_err(|error| failed(&format!("no thread to write: {error}")))?;
+        thread.spawn(write).map_err(Error::no_writer)?;
         Ok(Self { jobs, commits })
     }
 
@@ -110,10 +110,6 @@ impl Writer {
             let _ = done.await;
         }
     }
-}
-
-fn failed(what: &str) -> Error {
-    Error::decode(what.to_owned())
 }
 
 fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, commits: &watch::Sender<u64>) {
