@@ -28,7 +28,7 @@ impl SqliteConnection {
     pub(super) fn writer(path: &Path) -> Result<Self, Error> {
         let raw = Connection::open(path)?;
         raw.busy_timeout(BUSY_TIMEOUT)?;
-        raw.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        raw.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Self { raw })
     }
