@@ -43,6 +43,8 @@ impl SqliteConnection {
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         raw.busy_timeout(BUSY_TIMEOUT)?;
+        // Whatever it keeps is out of date with the next commit.
+        raw.execute_batch("PRAGMA cache_size = -256")?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Self { raw })
     }

@@ -1,6 +1,7 @@
 //! The thread that writes: it runs what waits, each piece behind a savepoint, and commits once for all of it.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -14,6 +15,10 @@ use super::{Error, SqliteConnection};
 const QUEUE: usize = 4_096;
 /// Pieces of work in one transaction at the most, so that the first of them is not kept for long.
 const BATCH: usize = 256;
+/// When so many shared a commit, as many more are on their way, and the next commit waits for them...
+const CROWD: usize = 4;
+/// ...this long: where processors are what is short, a commit and the waking of a thread cost each of them more.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// Tells a caller how the commit went.
 type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -114,8 +119,12 @@ impl Writer {
 
 fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, commits: &watch::Sender<u64>) {
     let mut closing = None;
+    let mut shared = 0;
     while closing.is_none() {
         let Some(first) = queue.blocking_recv() else { break };
+        if shared >= CROWD && queue.len() < BATCH {
+            std::thread::sleep(GATHER);
+        }
         let mut next = Some(first);
         let mut jobs = Vec::new();
         while let Some(message) = next {
@@ -128,6 +137,7 @@ fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, com
             }
             next = if jobs.len() < BATCH { queue.try_recv().ok() } else { None };
         }
+        shared = jobs.len();
         if !jobs.is_empty() {
             run_batch(&mut connection, jobs, commits);
         }
