@@ -73,18 +73,17 @@ impl Figures {
             floor: Some(median(floors)),
             goals: vec![Goal::AtLeast(1_300.0), Goal::RatioAtLeast(0.5)],
         });
-        // The floor is what the disk does as a rule; what it does once in a hundred times is a row of its own.
-        let floor = median(self.alone.iter().map(|(_, floor)| percentile(floor, 50)).collect());
-        let mut add = |what: String, measured: Vec<f64>, goals| {
-            let measured = median(measured);
-            table.add(Row { what, unit: "ms", measured, floor: Some(floor), goals });
-        };
         for (percent, goals) in [(50, vec![]), (99, vec![Goal::RatioAtMost(3.0)])] {
-            let measured = self.alone.iter().map(|(measured, _)| percentile(measured, percent)).collect();
-            add(format!("one buyer alone, hold to CONFIRMED, p{percent}"), measured, goals);
+            let of = |millis: &Vec<f64>| percentile(millis, percent);
+            let (measured, floors) = self.alone.iter().map(|(millis, floor)| (of(millis), of(floor))).unzip();
+            table.add(Row {
+                what: format!("one buyer alone, hold to CONFIRMED, p{percent}"),
+                unit: "ms",
+                measured: median(measured),
+                floor: Some(median(floors)),
+                goals,
+            });
         }
-        let disk = self.alone.iter().map(|(_, floor)| percentile(floor, 99)).collect();
-        add("the commits of one buyer alone, without anything else, p99".to_owned(), disk, vec![]);
     }
 }
 

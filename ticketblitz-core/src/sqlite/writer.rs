@@ -16,7 +16,7 @@ const QUEUE: usize = 4_096;
 /// Pieces of work in one transaction at the most, so that the first of them is not kept for long.
 const BATCH: usize = 256;
 /// When so many shared a commit, as many more are on their way, and the next commit waits for them...
-const CROWD: usize = 4;
+const CROWD: usize = 8;
 /// ...this long: where processors are what is short, a commit and the waking of a thread cost each of them more.
 const GATHER: Duration = Duration::from_millis(1);
 
