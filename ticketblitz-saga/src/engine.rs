@@ -39,7 +39,7 @@ impl Default for EngineOptions {
     }
 }
 
-/// Why an engine does not start.
+/// Why an engine or a bus does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -49,6 +49,9 @@ pub enum StartError {
     /// A definition is wrong in itself.
     #[error("{0}")]
     Definition(String),
+    /// A consumer or an outbox was given to a bus twice.
+    #[error("{0}")]
+    Repeated(String),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Error),

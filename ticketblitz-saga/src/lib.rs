@@ -24,7 +24,9 @@ mod token;
 
 pub use advance::{Advance, Advanced};
 #[cfg(feature = "sqlite")]
-pub use bus::{BusOptions, Consumer, DeadLetter, HandleError, Handler, InProcessBus, dead_letters, replay};
+pub use bus::{
+    BusBuilder, BusOptions, Consumer, DeadLetter, HandleError, Handler, InProcessBus, dead_letters, replay,
+};
 pub use definition::Saga;
 #[cfg(feature = "sqlite")]
 pub use engine::{Engine, EngineBuilder, EngineOptions, Filter, StartError, Status, View};

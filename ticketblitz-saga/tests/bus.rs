@@ -73,17 +73,13 @@ async fn push(world: &World, messages: Vec<Envelope>) {
 struct Bus(CancellationToken, JoinHandle<()>);
 
 fn bus(world: &World, handlers: &[(&str, &Arc<Told>)]) -> Bus {
-    let options = BusOptions {
-        backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(5)),
-        flush_interval: Duration::from_millis(5),
-        ..BusOptions::default()
-    };
+    let options = BusOptions::default().backoff(world::SOON).flush_interval(Duration::from_millis(5));
     let mut bus = InProcessBus::new(Arc::new(SystemClock)).options(options).outbox("test", world.db.clone());
     for (name, handler) in handlers {
         bus = bus.consumer(Consumer::new(*name, ["told"], Arc::clone(*handler) as Arc<dyn Handler>));
     }
     let stop = CancellationToken::new();
-    Bus(stop.clone(), tokio::spawn(bus.run(stop)))
+    Bus(stop.clone(), tokio::spawn(bus.build().expect("a bus").run(stop)))
 }
 
 impl Bus {
