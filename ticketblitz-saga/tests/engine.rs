@@ -466,3 +466,86 @@ fn what_is_answered_is_an_error_like_any_other() {
     let texts = errors.map(|error| error.to_string());
     assert_eq!(texts, ["the provider is away", "no answer", "no booking"]);
 }
+
+#[tokio::test]
+async fn a_local_step_shares_its_commit_with_the_step_before_it() {
+    let world = World::new().await;
+    let saga = order(&world);
+    let engine = world.engine().register(saga).build().await.expect("builds");
+    let handle = engine.handle::<Order>("order");
+    let _running = Running::begin(&engine);
+    let commits = world.db.commits();
+    let before = *commits.borrow();
+    apply!(world, handle.start("1", &Order::until(in_an_hour())));
+    until_waiting(&engine, "1").await;
+    apply!(world, handle.signal("1", "paid", &7));
+    until(&engine, "1", Status::Completed).await;
+    world.db.close().await;
+    assert_eq!(*commits.borrow() - before, 4, "start, reserve, the signal, and sell with confirm");
+}
+
+#[tokio::test]
+async fn a_local_step_that_fails_does_not_lose_the_answer_of_the_step_before_it() {
+    let world = World::new().await;
+    let (log, db, tries) = (world.log.clone(), world.db.clone(), Arc::new(AtomicU32::new(0)));
+    let saga = Saga::<Order>::named("order")
+        .step("charge", move |run| {
+            log.add("charge");
+            async move { Ok(Order { paid: Some(7), ..run.state }) }
+        })
+        .local("record", move |run, advance| {
+            let (db, tries) = (db.clone(), Arc::clone(&tries));
+            async move {
+                assert_eq!(run.state.paid, Some(7), "it sees what the step answered");
+                match tries.fetch_add(1, Ordering::SeqCst) {
+                    0 => Err(StepError::Retry("the disk is full".into())),
+                    1 => panic!("on the second try"),
+                    _ => Ok(effect(&db, "record", advance).await?),
+                }
+            }
+        })
+        .backoff(SOON)
+        .build();
+    let engine = world.engine().register(saga).build().await.expect("builds");
+    let handle = engine.handle::<Order>("order");
+    let _running = Running::begin(&engine);
+    apply!(world, handle.start("1", &Order::default()));
+    until(&engine, "1", Status::Completed).await;
+    assert_eq!((world.log.all(), world.effects("record").await), (vec!["charge".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn a_cancellation_beats_the_local_step_that_would_take_the_step_before_it_along() {
+    let world = World::new().await;
+    let (log, undo_log, local_log) = (world.log.clone(), world.log.clone(), world.log.clone());
+    let (db, go_on) = (world.db.clone(), Arc::new(Notify::new()));
+    let gate = Arc::clone(&go_on);
+    let saga = Saga::<Order>::named("order")
+        .step("charge", move |run| {
+            log.add("charge");
+            async move { Ok(run.state) }
+        })
+        .undo(move |_| {
+            undo_log.add("refund");
+            async { Ok(()) }
+        })
+        .local("record", move |_, advance| {
+            local_log.add("record");
+            let (db, gate) = (db.clone(), Arc::clone(&gate));
+            async move {
+                gate.notified().await;
+                Ok(effect(&db, "record", advance).await?)
+            }
+        })
+        .build();
+    let engine = world.engine().register(saga).build().await.expect("builds");
+    let handle = engine.handle::<Order>("order");
+    let _running = Running::begin(&engine);
+    apply!(world, handle.start("1", &Order::default()));
+    world.log.reached(2).await;
+    assert_eq!(apply!(world, handle.cancel("1", "changed my mind")), Cancelled::Accepted);
+    go_on.notify_one();
+    until(&engine, "1", Status::Failed).await;
+    assert_eq!(world.log.all(), ["charge", "record", "refund"]);
+    assert_eq!(world.effects("record").await, 0);
+}

@@ -40,11 +40,38 @@ pub(super) async fn drive(
         }
         saga = match work(engine, &definition, &saga, action).await {
             Came::Advanced(saga) => *saga,
-            Came::Input(input) => commit(engine, &definition, saga, input).await?,
+            Came::Input(input) => match local_behind(engine, &definition, &saga, &input).await {
+                Some(saga) => saga,
+                None => commit(engine, &definition, saga, input).await?,
+            },
         };
         if saga.row.wake == crate::state::Wake::Parked {
             tracing::error!(saga = name, key, error = saga.row.error, "a saga is parked until it is resumed");
         }
+    }
+}
+
+/// Runs the local step right behind, if one is: its commit takes along what came of the work before it. None: it
+/// was not, and nothing is committed. Until then somebody else may move the saga, and then it does not commit.
+async fn local_behind(
+    engine: &Engine,
+    definition: &Arc<Definition>,
+    from: &Stored,
+    input: &Input,
+) -> Option<Stored> {
+    let now = engine.shared.clock.now();
+    let mut row = from.row.after(&definition.shape, input.clone());
+    row.version = from.row.version; // as it is stored
+    let behind = from.moved(definition, row, now).ok()?;
+    let local = behind.row.action(&definition.shape, now) == Action::Run
+        && matches!(definition.nodes[behind.row.node].work, Work::Local(_));
+    if !local {
+        return None;
+    }
+    match work(engine, definition, &behind, Action::Run).await {
+        Came::Advanced(saga) => Some(*saga),
+        // It is run again once what came before it is committed by itself.
+        Came::Input(_) => None,
     }
 }
 
