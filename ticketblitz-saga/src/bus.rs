@@ -102,8 +102,8 @@ pub struct BusOptions {
     pub dead_after: Option<u32>,
     /// How often positions are written. 100 ms by default.
     ///
-    /// After a crash a consumer is given again what it has handled since the last writing, and of what it had handled
-    /// before, at most 256 messages that were behind one that was still in its hands.
+    /// After a crash a consumer is given again what it has handled since the last writing, and at most 256 messages
+    /// of before that were handled while an earlier one was not done yet.
     pub flush_interval: Duration,
 }
 
