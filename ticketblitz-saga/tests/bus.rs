@@ -284,7 +284,8 @@ async fn nobody_is_on_a_bus_twice() {
     let refused = bus().consumer(consumer()).consumer(consumer()).build().expect_err("one name");
     assert_eq!(refused.to_string(), "two consumers of the bus are named one");
 
-    let again = Sqlite::open(world.dir.path().join(".").join("saga.db")).await.expect("opens");
+    std::fs::create_dir(world.dir.path().join("below")).expect("a directory");
+    let again = Sqlite::open(world.dir.path().join("below/../saga.db")).await.expect("opens");
     let refused = bus().outbox("store", again).consumer(consumer()).build().expect_err("one outbox");
     let refused = refused.to_string();
     assert!(refused.starts_with("the outboxes shop and store are both of the database "), "{refused}");
