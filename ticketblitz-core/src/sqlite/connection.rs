@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
@@ -28,9 +29,12 @@ impl SqliteConnection {
     pub(super) fn writer(path: &Path) -> Result<Self, Error> {
         let raw = Connection::open(path)?;
         raw.busy_timeout(BUSY_TIMEOUT)?;
-        raw.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
-        raw.set_prepared_statement_cache_capacity(PREPARED);
-        Ok(Self { raw })
+        // Savepoints keep what they would undo in memory, not in files.
+        raw.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA temp_store = MEMORY;",
+        )?;
+        Self::prepared(raw)
     }
 
     /// Opens a file to read it, beside whoever owns it: nothing is made or written.
@@ -45,6 +49,13 @@ impl SqliteConnection {
         raw.busy_timeout(BUSY_TIMEOUT)?;
         // Whatever it keeps is out of date with the next commit.
         raw.execute_batch("PRAGMA cache_size = -256")?;
+        Self::prepared(raw)
+    }
+
+    /// Statements stay prepared, and one plan does for all values: else SQLite, where it was built with STAT4, plans
+    /// each range anew for the values of the day.
+    fn prepared(raw: Connection) -> Result<Self, Error> {
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Self { raw })
     }
