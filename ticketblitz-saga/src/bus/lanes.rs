@@ -82,7 +82,7 @@ impl Lanes {
         if self.known.remove(&message.seq) {
             return;
         }
-        // One before the dead letter was handled before that died; only the position does not say so.
+        // What came before the dead letter was handled before that died, but for the position, which lags: not dead.
         if self.dead.get(&message.key).is_some_and(|first| *first < message.seq) {
             let error = Some("behind a dead letter of its key".to_owned());
             return self.bury(&message, 0, error);
