@@ -162,7 +162,9 @@ fn relay(c: &mut Criterion) {
     let stop = CancellationToken::new();
     let bus = InProcessBus::new(Arc::new(SystemClock))
         .outbox("bench", disk.db.clone())
-        .consumer(Consumer::new("bench", ["told"], Arc::new(Told(told))));
+        .consumer(Consumer::new("bench", ["told"], Arc::new(Told(told))))
+        .build()
+        .expect("a bus");
     runtime.spawn(bus.run(stop.clone()));
     let mut group = c.benchmark_group("relay");
     group.throughput(Throughput::Elements(1));

@@ -45,7 +45,8 @@ async fn release_seat(run: Run<Booking>) -> Result<(), Retry> {
     Ok(())
 }
 
-/// Runs only if the payment may have happened: at a deadline or a cancellation, not after a definite no.
+/// Runs if the payment has happened or may have: when the sale is refused, at a deadline, at a cancellation; not
+/// after a definite no.
 async fn refund(run: Run<Booking>) -> Result<(), Retry> {
     println!("{}: refunded", run.key);
     Ok(())

@@ -73,7 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ["seat.sold"],
         Arc::clone(&counter) as Arc<dyn Handler>,
     ));
-    let bus = tokio::spawn(bus.run(stop.clone()));
+    let bus = tokio::spawn(bus.build()?.run(stop.clone()));
 
     let (a1, never) = (sold("A1"), sold("A2"));
     let repeated = a1.clone();

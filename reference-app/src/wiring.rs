@@ -17,7 +17,7 @@ use platform::{Client, Health, Purge, Service, StartError, Transport, Worker};
 use ticketblitz_core::Clock;
 use ticketblitz_core::sqlite::Sqlite;
 use ticketblitz_lock::MemoryStore;
-use ticketblitz_saga::{Consumer, InProcessBus};
+use ticketblitz_saga::{BusBuilder, Consumer, InProcessBus};
 use utoipa::openapi::{Info, OpenApi, Paths};
 
 use crate::config::ServeArgs;
@@ -66,7 +66,7 @@ async fn provider(
     let auth = AuthContext { verifier: TokenVerifier::new(Arc::new(NoKeys), Arc::clone(&clock)), services };
     let mut parts = Parts::new(clock, auth);
     parts.add(psp);
-    Ok(parts.finish(args.retention))
+    parts.finish(args.retention)
 }
 
 /// Every role in one process. Calls go from later ones to earlier ones, so that there is no circle to close.
@@ -135,7 +135,7 @@ async fn all(args: &ServeArgs, clock: Arc<dyn Clock>, services: ServiceTokens) -
     let routes = routes.map(|(prefix, role, transport)| Route { prefix, role, transport: transport.clone() });
     let limit = args.rate_limit.0.map_or_else(RateLimit::off, RateLimit::per_second);
     parts.gateway(gateway::router(routes.into(), context, limit));
-    Ok(parts.finish(args.retention))
+    parts.finish(args.retention)
 }
 
 fn auth_config(args: &ServeArgs) -> auth::Config {
@@ -225,7 +225,7 @@ impl Parts {
         Ok(self.add(psp::start(config, psp::Deps { clock: Arc::clone(&self.clock) }).await?))
     }
 
-    fn finish(mut self, keep: Duration) -> System {
+    fn finish(mut self, keep: Duration) -> Result<System, StartError> {
         let retention = Retention {
             clock: Arc::clone(&self.clock),
             keep,
@@ -236,11 +236,12 @@ impl Parts {
         };
         let bus = InProcessBus::new(self.clock);
         let bus = self.outboxes.into_iter().fold(bus, |bus, (name, outbox)| bus.outbox(name, outbox));
-        let bus = self.consumers.into_iter().fold(bus, InProcessBus::consumer);
+        let bus = self.consumers.into_iter().fold(bus, BusBuilder::consumer);
+        let bus = bus.build().map_err(|error| StartError::new(error.to_string()))?;
         self.system.workers.push(Worker::new("bus", |shutdown| bus.run(shutdown)));
         self.system.workers.push(Worker::new("retention", |shutdown| retention.run(shutdown)));
         self.system.workers.push(Worker::new("metrics", platform::telemetry::upkeep));
-        self.system
+        Ok(self.system)
     }
 }
 

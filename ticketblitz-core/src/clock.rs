@@ -118,6 +118,12 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// After how long whoever sleeps until a moment of this clock has to look at it again, because it may have been
+    /// moved meanwhile. One second, which suits a clock that is set once in a while; less for one that a test moves.
+    fn look_again(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 }
 
 /// The machine's own clock.
@@ -167,6 +173,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    fn look_again(&self) -> Duration {
+        Duration::from_millis(20)
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use ticketblitz_core::Timestamp;
-
 use crate::definition::{Definition, to_json};
 use crate::rows::Stored;
 use crate::run::Data;
 use crate::state::Input;
-use crate::{Connection, Error};
+use crate::token::Shared;
+use crate::{Connection, Error, Handle};
 
 /// The move that a local step makes. The service's store applies it in the transaction that does the step's
 /// work: either both are committed or neither is.
@@ -33,10 +32,10 @@ use crate::{Connection, Error};
 #[derive(Debug)]
 #[must_use = "the saga moves when this is applied"]
 pub struct Advance {
+    shared: Arc<Shared>,
     definition: Arc<Definition>,
     from: Stored,
     state: Option<Result<String, String>>,
-    now: Timestamp,
 }
 
 /// The proof that an [`Advance`] was applied. Hand it back once the transaction has committed; after a rollback
@@ -48,8 +47,34 @@ pub struct Advanced {
 }
 
 impl Advance {
-    pub(crate) fn new(definition: Arc<Definition>, from: Stored, now: Timestamp) -> Self {
-        Self { definition, from, state: None, now }
+    pub(crate) fn new(shared: Arc<Shared>, definition: Arc<Definition>, from: Stored) -> Self {
+        Self { shared, definition, from, state: None }
+    }
+
+    /// The handle of the sagas `name` of this engine, to start or to signal one of them with the same commit.
+    ///
+    /// ```
+    /// # use ticketblitz_core::sqlite::Sqlite;
+    /// # use ticketblitz_saga::{Advance, Advanced, Error, Run};
+    /// async fn give_up(db: &Sqlite, run: Run<u32>, advance: Advance) -> Result<Advanced, Error> {
+    ///     let refund = advance.handle::<u32>("refund").start(run.key, &run.state);
+    ///     db.write(move |conn| {
+    ///         Box::pin(async move {
+    ///             refund.apply(conn).await?;
+    ///             advance.apply(conn).await
+    ///         })
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    ///
+    /// Do not keep it in the saga's functions, which the engine owns: neither would ever be dropped.
+    ///
+    /// # Panics
+    /// As [`Engine::handle`](crate::Engine::handle) does; the step has then failed and is tried again.
+    #[must_use]
+    pub fn handle<S: Data>(&self, name: &str) -> Handle<S> {
+        Handle::new(Arc::clone(&self.shared), name)
     }
 
     /// Changes the saga's data with the same commit.
@@ -59,6 +84,8 @@ impl Advance {
     }
 
     /// Moves the saga within the transaction that `connection` is in.
+    ///
+    /// Cancel safe as long as the transaction is rolled back where this was dropped halfway.
     ///
     /// # Errors
     /// Somebody else moved the saga first ([`Error::is_conflict`]), or the database refused: roll back.
@@ -70,7 +97,7 @@ impl Advance {
             Some(Err(error)) => return Err(Error::unwritable(error)),
         };
         let row = from.row.after(&self.definition.shape, Input::Done(state));
-        let to = from.moved(&self.definition, row, self.now)?;
+        let to = from.moved(&self.definition, row, self.shared.clock.now())?;
         if connection.update(&to, from.row.version).await? {
             Ok(Advanced { to })
         } else {

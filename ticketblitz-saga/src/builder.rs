@@ -40,20 +40,29 @@ pub struct AtWait;
 #[derive(Debug)]
 pub struct AtPivot;
 
-/// A last node that can have an undo.
-pub trait Undoable {}
+mod sealed {
+    pub trait Node {}
+    impl Node for super::AtStart {}
+    impl Node for super::AtStep {}
+    impl Node for super::AtLocal {}
+    impl Node for super::AtWait {}
+    impl Node for super::AtPivot {}
+}
+
+/// A last node that can have an undo. Sealed, as the two below are.
+pub trait Undoable: sealed::Node {}
 impl Undoable for AtStart {}
 impl Undoable for AtStep {}
 impl Undoable for AtLocal {}
 impl Undoable for AtWait {}
 
 /// A last node that may have happened without anybody knowing.
-pub trait Doubtful {}
+pub trait Doubtful: sealed::Node {}
 impl Doubtful for AtStep {}
 impl Doubtful for AtWait {}
 
 /// A last node that is tried again when it fails.
-pub trait Tried {}
+pub trait Tried: sealed::Node {}
 impl Tried for AtStep {}
 impl Tried for AtLocal {}
 impl Tried for AtPivot {}

@@ -1,10 +1,12 @@
 //! A durable bus within one process, fed by the outboxes of its services.
 
 mod dead;
+mod handling;
 mod lanes;
 mod relay;
 mod rows;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +15,14 @@ use ticketblitz_core::sqlite::Sqlite;
 use ticketblitz_core::{Backoff, Clock, Envelope};
 use tokio_util::sync::CancellationToken;
 
+use crate::StartError;
+
 pub use dead::{DeadLetter, dead_letters, replay};
 
-/// Why a message was not handled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a message was not handled. Displayed as the reason alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+#[non_exhaustive]
 pub enum HandleError {
     /// Not now: deliver it again after a backoff. Later messages of its key wait.
     Retry(String),
@@ -40,7 +46,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Handles `message`, at least once: [`inbox::claim`](crate::inbox::claim) in the transaction of its effect
     /// makes that once. Messages of one key come one after the other, in the order in which they were pushed.
     ///
-    /// Runs in a task of its own and is not interrupted by a shutdown, which waits for it.
+    /// Runs in a task of its own. A shutdown waits for it; where [`InProcessBus::run`] is dropped, it is dropped
+    /// too, at the next `.await` it comes to. One that panics has failed, as with [`HandleError::Retry`].
     async fn handle(&self, message: &Envelope) -> Result<(), HandleError>;
 }
 
@@ -48,7 +55,8 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Consumer {
-    /// Names its position and its dead letters in the producers' databases: keep it.
+    /// Names its position and its dead letters in the producers' databases: keep it. No two consumers of an outbox
+    /// may have the same, in whatever bus or process: each would take what the other is told for its own.
     pub name: String,
     /// The kinds of messages it is told of.
     pub topics: Vec<String>,
@@ -77,7 +85,14 @@ impl std::fmt::Debug for Consumer {
 }
 
 /// What can be set about the bus.
+///
+/// ```
+/// use ticketblitz_saga::BusOptions;
+/// let options = BusOptions::default().concurrency(8).dead_after(20);
+/// # assert_eq!((options.concurrency, options.dead_after), (8, Some(20)));
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct BusOptions {
     /// Messages in the hands of one consumer at the same time, each of another key. 64 by default.
     pub concurrency: usize,
@@ -85,8 +100,10 @@ pub struct BusOptions {
     pub backoff: Backoff,
     /// After how many failures a message is dead. Never by default.
     pub dead_after: Option<u32>,
-    /// How long positions may stay unwritten; after a crash, what was delivered meanwhile is delivered again.
-    /// 100 ms by default.
+    /// How often positions are written. 100 ms by default.
+    ///
+    /// After a crash a consumer is given again what it has handled since the last writing, and at most 256 messages
+    /// of before that were handled while an earlier one was not done yet.
     pub flush_interval: Duration,
 }
 
@@ -98,6 +115,87 @@ impl Default for BusOptions {
             dead_after: None,
             flush_interval: Duration::from_millis(100),
         }
+    }
+}
+
+impl BusOptions {
+    /// Sets [`concurrency`](Self::concurrency).
+    #[must_use]
+    pub const fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// Sets [`backoff`](Self::backoff).
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets [`dead_after`](Self::dead_after).
+    #[must_use]
+    pub const fn dead_after(mut self, failures: u32) -> Self {
+        self.dead_after = Some(failures);
+        self
+    }
+
+    /// Sets [`flush_interval`](Self::flush_interval).
+    #[must_use]
+    pub const fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = interval;
+        self
+    }
+}
+
+/// A bus in the making. See [`InProcessBus::new`].
+#[derive(Debug)]
+#[must_use = "nothing happens until `build`"]
+pub struct BusBuilder {
+    bus: InProcessBus,
+}
+
+impl BusBuilder {
+    /// Sets the options.
+    pub fn options(mut self, options: BusOptions) -> Self {
+        self.bus.options = options;
+        self
+    }
+
+    /// Adds the outbox in `db`; `producer` is what logs call it.
+    pub fn outbox(mut self, producer: impl Into<String>, db: Sqlite) -> Self {
+        self.bus.outboxes.push((producer.into(), db));
+        self
+    }
+
+    /// Adds a consumer of every outbox.
+    pub fn consumer(mut self, consumer: Consumer) -> Self {
+        self.bus.consumers.push(consumer);
+        self
+    }
+
+    /// Checks that nobody is there twice: of one name, consumers would share a position, and so would the relays of
+    /// one outbox, and what one of them has not delivered yet would count as delivered.
+    ///
+    /// # Errors
+    /// [`StartError::Repeated`]: two consumers have one name, or two outboxes one database.
+    pub fn build(self) -> Result<InProcessBus, StartError> {
+        let InProcessBus { outboxes, consumers, .. } = &self.bus;
+        let mut names = HashSet::new();
+        if let Some(Consumer { name, .. }) = consumers.iter().find(|consumer| !names.insert(&consumer.name)) {
+            return Err(StartError::Repeated(format!("two consumers of the bus are named {name}")));
+        }
+        let mut files = HashMap::new();
+        for (producer, db) in outboxes {
+            // A file that is opened already can be found, under any of its paths.
+            let file = db.path().canonicalize().unwrap_or_else(|_| db.path().to_owned());
+            if let Some(other) = files.insert(file, producer) {
+                let file = db.path().display();
+                let fault = format!("the outboxes {other} and {producer} are both of the database {file}");
+                return Err(StartError::Repeated(fault));
+            }
+        }
+        Ok(self.bus)
     }
 }
 
@@ -113,29 +211,20 @@ pub struct InProcessBus {
 
 impl InProcessBus {
     /// A bus without producers and consumers.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, options: BusOptions::default(), outboxes: Vec::new(), consumers: Vec::new() }
-    }
-
-    /// Sets the options.
-    pub fn options(mut self, options: BusOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// Adds the outbox in `db`; `producer` is what logs call it.
-    pub fn outbox(mut self, producer: impl Into<String>, db: Sqlite) -> Self {
-        self.outboxes.push((producer.into(), db));
-        self
-    }
-
-    /// Adds a consumer of every outbox.
-    pub fn consumer(mut self, consumer: Consumer) -> Self {
-        self.consumers.push(consumer);
-        self
+    #[allow(clippy::new_ret_no_self)] // what is left to say has names: `outbox`, `consumer`
+    pub fn new(clock: Arc<dyn Clock>) -> BusBuilder {
+        let (options, outboxes, consumers) = (BusOptions::default(), Vec::new(), Vec::new());
+        BusBuilder { bus: Self { clock, options, outboxes, consumers } }
     }
 
     /// Delivers until `shutdown`, then waits for the handlers that are running, writes the positions and returns.
+    ///
+    /// Dropping this future stops relays and handlers where they are, as a crash would: the next `run` goes on from
+    /// the positions that were written last, and what was handled after them is delivered again.
+    ///
+    /// # Panics
+    /// A relay did, which is a fault in here: whoever runs the bus must not think that it still delivers. Handlers
+    /// may panic.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut relays = tokio::task::JoinSet::new();
         for (producer, db) in &self.outboxes {
@@ -151,8 +240,6 @@ impl InProcessBus {
             }
         }
         while let Some(ended) = relays.join_next().await {
-            // Handlers may panic; a relay that does is a fault in here. Whoever runs the bus must not think that
-            // it still delivers.
             if let Err(error) = ended
                 && error.is_panic()
             {

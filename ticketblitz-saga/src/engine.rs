@@ -4,7 +4,6 @@ mod drive;
 mod view;
 mod worker;
 
-use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,14 @@ use crate::{Error, Handle, Saga, sqlite};
 pub use view::{Filter, Status, View};
 
 /// What can be set about an engine.
+///
+/// ```
+/// use ticketblitz_saga::EngineOptions;
+/// let options = EngineOptions::default().concurrency(32).undo_limit(u32::MAX);
+/// # assert_eq!((options.concurrency, options.undo_limit), (32, u32::MAX));
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct EngineOptions {
     /// Sagas that are worked on at the same time. 256 by default.
     pub concurrency: usize,
@@ -39,7 +45,30 @@ impl Default for EngineOptions {
     }
 }
 
-/// Why an engine does not start.
+impl EngineOptions {
+    /// Sets [`concurrency`](Self::concurrency).
+    #[must_use]
+    pub const fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// Sets [`undo_limit`](Self::undo_limit).
+    #[must_use]
+    pub const fn undo_limit(mut self, failures: u32) -> Self {
+        self.undo_limit = failures;
+        self
+    }
+
+    /// Sets [`search_interval`](Self::search_interval).
+    #[must_use]
+    pub const fn search_interval(mut self, interval: Duration) -> Self {
+        self.search_interval = interval;
+        self
+    }
+}
+
+/// Why an engine or a bus does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -49,6 +78,9 @@ pub enum StartError {
     /// A definition is wrong in itself.
     #[error("{0}")]
     Definition(String),
+    /// A consumer or an outbox was given to a bus twice.
+    #[error("{0}")]
+    Repeated(String),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Error),
@@ -153,9 +185,6 @@ impl Engine {
     /// No saga of this name with data of type `S` was registered: a mistake in the program, not in its input.
     #[must_use]
     pub fn handle<S: Data>(&self, name: &str) -> Handle<S> {
-        let newest = self.shared.definitions.get(name).and_then(|versions| versions.values().next_back());
-        let fits = newest.is_some_and(|saga| saga.data == TypeId::of::<S>());
-        assert!(fits, "no saga {name} with this type of data was registered");
         Handle::new(Arc::clone(&self.shared), name)
     }
 

@@ -99,7 +99,6 @@ impl std::error::Error for Error {
 }
 
 #[cfg(feature = "sqlite")]
-#[cfg(feature = "sqlite")]
 impl From<ticketblitz_core::sqlite::Error> for Error {
     fn from(error: ticketblitz_core::sqlite::Error) -> Self {
         let unavailable = error.is_unavailable();

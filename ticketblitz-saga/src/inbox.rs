@@ -10,8 +10,10 @@ use crate::{Connection, Error};
 /// `id` is the message's id, or an id of the business when different messages say the same thing: a provider's
 /// charge id, say.
 ///
+/// Cancel safe as long as the transaction is rolled back where this was dropped halfway.
+///
 /// # Errors
-/// The database refused.
+/// The database refused: roll back.
 pub async fn claim<C: Connection>(connection: &mut C, consumer: &str, id: &str) -> Result<bool, Error> {
     connection.claim(consumer, id).await
 }

@@ -10,8 +10,10 @@ use crate::{Connection, Error};
 ///
 /// The bus delivers it at least once, in the order in which events of the same key were pushed.
 ///
+/// Cancel safe as long as the transaction is rolled back where this was dropped halfway.
+///
 /// # Errors
-/// The database refused, or an event with this id was pushed before.
+/// The database refused, or an event with this id was pushed before: roll back.
 pub async fn push<C: Connection>(connection: &mut C, event: &Envelope) -> Result<(), Error> {
     connection.push(event).await
 }

@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// What a saga carries from node to node. Implemented for everything that can be stored as JSON.
-pub trait Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
+pub trait Data: Serialize + DeserializeOwned + Send + 'static {}
 
-impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T {}
+impl<T: Serialize + DeserializeOwned + Send + 'static> Data for T {}
 
 /// One call of a saga's function.
 #[derive(Debug, Clone)]
@@ -21,8 +21,10 @@ pub struct Run<S> {
     pub failures: u32,
 }
 
-/// Why a step has no result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a step has no result. Displayed as the reason alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+#[non_exhaustive]
 pub enum StepError {
     /// Not now. The step is tried again after a backoff.
     Retry(String),
@@ -33,7 +35,8 @@ pub enum StepError {
 }
 
 /// Not now: try again after a backoff. All that an undo, a reconcile or a step behind the pivot may answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Retry(pub String);
 
 impl Retry {

@@ -30,7 +30,7 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|e| Error::data("a saga's position", e))
 }
 
-/// Failures in numbers that SQLite can hold: versions and indices are far from its 63 bits.
+/// Versions and indices are far from the 63 bits that SQLite holds.
 fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

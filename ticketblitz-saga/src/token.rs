@@ -1,5 +1,6 @@
 //! What a service does to its sagas, as values that its store applies in its own transactions.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use crate::run::{Data, Verdict};
 use crate::state::{CancelRoute, Input, Route, Row};
 use crate::{Connection, Error};
 
-/// What became of a signal.
+/// What became of a signal. Exhaustive, and to stay so: each of these asks something else of whoever delivered it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// It decided the wait.
@@ -29,7 +30,7 @@ pub enum Delivery {
     Unknown,
 }
 
-/// How a saga has ended or is ending.
+/// How a saga has ended or is ending. Exhaustive, as [`Delivery`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Every node was done.
@@ -40,7 +41,7 @@ pub enum Outcome {
     Compensating,
 }
 
-/// What became of a cancellation.
+/// What became of a cancellation. Exhaustive, as [`Delivery`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
     /// The saga will be undone, or is being undone already.
@@ -126,7 +127,12 @@ impl<S> std::fmt::Debug for Handle<S> {
 }
 
 impl<S: Data> Handle<S> {
+    /// # Panics
+    /// No saga of this name with data of type `S` was registered.
     pub(crate) fn new(shared: Arc<Shared>, name: &str) -> Self {
+        let newest = shared.definitions.get(name).and_then(|versions| versions.values().next_back());
+        let fits = newest.is_some_and(|saga| saga.data == TypeId::of::<S>());
+        assert!(fits, "no saga {name} with this type of data was registered");
         Self { shared, name: name.into(), data: PhantomData }
     }
 
@@ -196,8 +202,10 @@ impl Start {
     /// Starts the saga with the transaction that `connection` is in. False: there is one with this key already,
     /// which goes on undisturbed.
     ///
+    /// Cancel safe as long as the transaction is rolled back where this was dropped halfway.
+    ///
     /// # Errors
-    /// The data cannot be written as JSON, or the database refused.
+    /// The data cannot be written as JSON, or the database refused: roll back.
     pub async fn apply<C: Connection>(&self, connection: &mut C) -> Result<bool, Error> {
         let Target { shared, name, key } = &self.target;
         let data = self.data.as_ref().map_err(|e| Error::unwritable(e))?;
@@ -224,6 +232,8 @@ pub struct Signal {
 impl Signal {
     /// Tells the saga with the transaction that `connection` is in. Against a deadline and a cancellation
     /// exactly one wins; [`Delivery`] says whether it was this.
+    ///
+    /// Cancel safe as long as the transaction is rolled back where this was dropped halfway.
     ///
     /// # Errors
     /// The payload is not what the saga's handler reads ([`Error::is_invalid_payload`]), somebody else moved the
@@ -267,6 +277,8 @@ pub struct Cancel {
 impl Cancel {
     /// Asks for the saga to be undone, with the transaction that `connection` is in. A step that is running is
     /// waited for; what it answers decides whether there is something of it to undo.
+    ///
+    /// Cancel safe as long as the transaction is rolled back where this was dropped halfway.
     ///
     /// # Errors
     /// Somebody else moved the saga meanwhile ([`Error::is_conflict`]), or the database refused: roll back.

@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use serde_json::json;
-use ticketblitz_core::sqlite::query;
-use ticketblitz_core::{Backoff, Clock, Envelope, MessageId, SystemClock};
+use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
+use ticketblitz_core::{Clock, Envelope, MessageId, SystemClock};
 use ticketblitz_saga::{
-    BusOptions, Consumer, Error, HandleError, Handler, InProcessBus, dead_letters, inbox, outbox, replay,
-    sqlite,
+    BusBuilder, BusOptions, Consumer, DeadLetter, Error, HandleError, Handler, InProcessBus, dead_letters,
+    inbox, outbox, replay, sqlite,
 };
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use world::{Log, World};
@@ -24,6 +26,16 @@ use world::{Log, World};
 struct Told {
     log: Log,
     failing: AtomicBool,
+    gate: Gate,
+}
+
+/// Closed until somebody opens it.
+struct Gate(Semaphore);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Semaphore::new(0))
+    }
 }
 
 #[async_trait]
@@ -36,6 +48,9 @@ impl Handler for Told {
         if n == "later" && self.failing.load(Ordering::SeqCst) {
             self.log.add("failed");
             return Err(HandleError::Retry("busy".into()));
+        }
+        if n == "slow" {
+            let _open = self.gate.0.acquire().await.expect("nobody closes it for good");
         }
         self.log.add(format!("{}:{n}", message.key));
         Ok(())
@@ -73,17 +88,18 @@ async fn push(world: &World, messages: Vec<Envelope>) {
 struct Bus(CancellationToken, JoinHandle<()>);
 
 fn bus(world: &World, handlers: &[(&str, &Arc<Told>)]) -> Bus {
-    let options = BusOptions {
-        backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(5)),
-        flush_interval: Duration::from_millis(5),
-        ..BusOptions::default()
+    let consumer = |(name, told): &(&str, &Arc<Told>)| {
+        Consumer::new(*name, ["told"], Arc::clone(*told) as Arc<dyn Handler>)
     };
-    let mut bus = InProcessBus::new(Arc::new(SystemClock)).options(options).outbox("test", world.db.clone());
-    for (name, handler) in handlers {
-        bus = bus.consumer(Consumer::new(*name, ["told"], Arc::clone(*handler) as Arc<dyn Handler>));
-    }
+    bus_of(world, handlers.iter().map(consumer).collect())
+}
+
+fn bus_of(world: &World, consumers: Vec<Consumer>) -> Bus {
+    let options = BusOptions::default().backoff(world::SOON).flush_interval(Duration::from_millis(5));
+    let bus = InProcessBus::new(Arc::new(SystemClock)).options(options).outbox("test", world.db.clone());
+    let bus = consumers.into_iter().fold(bus, BusBuilder::consumer);
     let stop = CancellationToken::new();
-    Bus(stop.clone(), tokio::spawn(bus.run(stop)))
+    Bus(stop.clone(), tokio::spawn(bus.build().expect("a bus").run(stop)))
 }
 
 impl Bus {
@@ -91,12 +107,35 @@ impl Bus {
         self.0.cancel();
         self.1.await.expect("it drains");
     }
+
+    /// Stops it where it is.
+    async fn crash(self) {
+        self.1.abort();
+        let _ = self.1.await;
+    }
 }
 
 async fn world() -> World {
     let world = World::new().await;
     sqlite::setup(&world.db).await.expect("tables");
     world
+}
+
+async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(5)).await; // between two looks
+        }
+    };
+    tokio::time::timeout(world::PATIENCE, looking).await.expect(what);
+}
+
+/// Messages that a bus would read again.
+async fn not_counted_as_done(db: &Sqlite) -> usize {
+    let behind =
+        "SELECT count(*) FROM outbox WHERE seq > (SELECT coalesce(max(seq), 0) FROM outbox_position)";
+    let behind: i64 = query_scalar(behind).fetch_one(db.readers()).await.expect("counts");
+    usize::try_from(behind).expect("a number")
 }
 
 async fn reached(log: &Log, length: usize) {
@@ -169,12 +208,7 @@ async fn poison_goes_aside_with_what_follows_and_comes_back_when_asked() {
     let told = Arc::new(Told { failing: AtomicBool::new(true), ..Told::default() });
     let bus = bus(&world, &[("one", &told)]);
     push(&world, vec![message("a", "poison"), message("a", 2), message("b", 1)]).await;
-    let buried = async {
-        while dead_letters(&world.db).await.expect("read").len() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await; // between two looks
-        }
-    };
-    tokio::time::timeout(world::PATIENCE, buried).await.expect("they are dead");
+    until("they are dead", async || dead_letters(&world.db).await.expect("read").len() == 2).await;
     reached(&told.log, 1).await;
     assert_eq!(told.log.all(), ["b:1"]);
     let dead = dead_letters(&world.db).await.expect("read");
@@ -239,4 +273,113 @@ async fn what_is_rolled_back_is_never_delivered_and_what_is_claimed_is_claimed_o
         assert_eq!(claimed.expect("claimed"), expected);
     }
     bus.end().await;
+}
+
+#[tokio::test]
+async fn nobody_is_on_a_bus_twice() {
+    let world = world().await;
+    let told = Arc::<Told>::default();
+    let consumer = || Consumer::new("one", ["told"], Arc::clone(&told) as Arc<dyn Handler>);
+    let bus = || InProcessBus::new(Arc::new(SystemClock)).outbox("shop", world.db.clone());
+    let refused = bus().consumer(consumer()).consumer(consumer()).build().expect_err("one name");
+    assert_eq!(refused.to_string(), "two consumers of the bus are named one");
+
+    std::fs::create_dir(world.dir.path().join("below")).expect("a directory");
+    let again = Sqlite::open(world.dir.path().join("below/../saga.db")).await.expect("opens");
+    let refused = bus().outbox("store", again).consumer(consumer()).build().expect_err("one outbox");
+    let refused = refused.to_string();
+    assert!(refused.starts_with("the outboxes shop and store are both of the database "), "{refused}");
+
+    let other = Sqlite::open(world.dir.path().join("other.db")).await.expect("opens");
+    drop(bus().outbox("shop", other).consumer(consumer()).build().expect("two files"));
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_its_time_makes_few_repeats_after_a_crash() {
+    let world = world().await;
+    let told = Arc::<Told>::default();
+    let first = bus(&world, &[("one", &told)]);
+    push(&world, vec![message("a", "slow"), message("a", 2)]).await;
+    push(&world, (0..1_000).map(|n| message(&n.to_string(), n)).collect()).await;
+    reached(&told.log, 1_000).await;
+    until("most count as done", async || not_counted_as_done(&world.db).await <= 256).await;
+    first.crash().await;
+
+    told.gate.0.add_permits(1);
+    let second = bus(&world, &[("one", &told)]);
+    until("all are done", async || told.log.count("a:2") == 1 && not_counted_as_done(&world.db).await == 0)
+        .await;
+    second.end().await;
+    let all = told.log.all();
+    assert!(all.len() <= 1_000 + 2 + 256, "{} repeats", all.len() - 1_002);
+    let of_a: Vec<&String> = all.iter().filter(|entry| entry.starts_with("a:")).collect();
+    assert_eq!(of_a, ["a:\"slow\"", "a:2"]);
+}
+
+#[tokio::test]
+async fn a_crash_changes_nothing_about_dead_letters() {
+    let world = world().await;
+    let told = Arc::new(Told { failing: AtomicBool::new(true), ..Told::default() });
+    let first = bus(&world, &[("one", &told)]);
+    // As long as it is handled, the position stays before the others.
+    push(&world, vec![message("s", "slow"), message("a", 1), message("a", "poison"), message("a", 2)]).await;
+    until("they are dead", async || dead_letters(&world.db).await.expect("read").len() == 2).await;
+    let before = dead_letters(&world.db).await.expect("read");
+    assert_eq!(not_counted_as_done(&world.db).await, 4);
+    first.crash().await;
+
+    let second = bus(&world, &[("one", &told)]);
+    told.gate.0.add_permits(1);
+    until("the rest is done", async || not_counted_as_done(&world.db).await == 0).await;
+    second.end().await;
+    let of = |letters: Vec<DeadLetter>| -> Vec<_> {
+        letters.into_iter().map(|letter| (letter.message.map(|message| message.id), letter.error)).collect()
+    };
+    assert_eq!(of(dead_letters(&world.db).await.expect("read")), of(before));
+}
+
+/// Written without the macro; panics before there is a future, then while that is dropped.
+#[derive(Default)]
+struct Panicking(Log);
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
+impl Handler for Panicking {
+    fn handle<'a, 'b, 'c>(&'a self, message: &'b Envelope) -> BoxFuture<'c, Result<(), HandleError>>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        self.0.add(format!("{}:{}", message.key, message.data["n"]));
+        match self.0.all().len() {
+            1 => panic!("on purpose"),
+            2 => {
+                let bomb = PanicsWhenDropped;
+                Box::pin(async move {
+                    let _bomb = bomb;
+                    Ok(())
+                })
+            }
+            _ => Box::pin(async { Ok(()) }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_anywhere_has_failed() {
+    let world = world().await;
+    let panicking = Arc::<Panicking>::default();
+    let bus =
+        bus_of(&world, vec![Consumer::new("one", ["told"], Arc::clone(&panicking) as Arc<dyn Handler>)]);
+    push(&world, vec![message("a", 1), message("a", 2)]).await;
+    reached(&panicking.0, 4).await;
+    bus.end().await;
+    assert_eq!(panicking.0.all(), ["a:1", "a:1", "a:1", "a:2"]);
 }

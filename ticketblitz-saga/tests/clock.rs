@@ -103,9 +103,11 @@ async fn a_message_that_failed_is_delivered_again() {
     sqlite::setup(&world.db).await.expect("tables");
     let (clock, busy) = (clock(), Arc::<Busy>::default());
     let bus = InProcessBus::new(Arc::new(clock.clone()))
-        .options(BusOptions { flush_interval: Duration::from_millis(5), ..BusOptions::default() })
+        .options(BusOptions::default().flush_interval(Duration::from_millis(5)))
         .outbox("test", world.db.clone())
-        .consumer(Consumer::new("busy", ["told"], Arc::clone(&busy) as Arc<dyn Handler>));
+        .consumer(Consumer::new("busy", ["told"], Arc::clone(&busy) as Arc<dyn Handler>))
+        .build()
+        .expect("a bus");
     let stop = CancellationToken::new();
     let running = tokio::spawn(bus.run(stop.clone()));
     let message = Envelope {

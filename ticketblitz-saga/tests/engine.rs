@@ -2,6 +2,7 @@
 
 mod world;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use ticketblitz_core::{Clock, ManualClock, SystemClock, Timestamp};
 use ticketblitz_saga::{
-    Cancelled, Connection, Delivery, Engine, Error, Failure, Handle, Outcome, Reconciled, Retry, Run, Saga,
-    Status, StepError, Verdict,
+    Cancelled, Connection, Delivery, Engine, Error, Failure, Handle, HandleError, Outcome, Reconciled, Retry,
+    Run, Saga, Status, StepError, Verdict,
 };
 use tokio::sync::Notify;
 use world::{Log, Running, SOON, World, effect, until};
@@ -414,6 +415,56 @@ async fn a_step_costs_one_commit() {
     // A reader may see the last commit a moment before it is counted.
     world.db.close().await;
     assert_eq!(*commits.borrow() - before, 4, "the start and three steps");
+}
+
+/// Neither `Clone` nor `Sync`: a saga's data need be neither.
+#[derive(Debug, Serialize, Deserialize)]
+struct Count(Cell<u32>);
+
+#[tokio::test]
+async fn a_local_step_starts_another_saga_with_its_own_commit() {
+    let world = World::new().await;
+    let (db, held) = (world.db.clone(), Arc::new(()));
+    let definitions_live = Arc::downgrade(&held);
+    let first = Saga::<Count>::named("first")
+        .local("hand on", move |run: Run<Count>, advance| {
+            let (db, _held) = (db.clone(), Arc::clone(&held));
+            async move {
+                run.state.0.set(run.state.0.get() + 1);
+                let next = advance.handle::<Count>("order").start(run.key, &run.state);
+                let advanced: Result<_, Error> = db
+                    .write(move |conn| {
+                        Box::pin(async move {
+                            assert!(next.apply(conn).await?);
+                            advance.apply(conn).await
+                        })
+                    })
+                    .await;
+                Ok(advanced?)
+            }
+        })
+        .build();
+    let second = Saga::<Count>::named("order").step("last", async |run: Run<Count>| Ok(run.state)).build();
+    let engine = world.engine().register(first).register(second).build().await.expect("builds");
+    let running = Running::begin(&engine);
+    assert!(apply!(world, engine.handle::<Count>("first").start("k", &Count(Cell::new(1)))));
+    until(&engine, "k", Status::Completed).await;
+    let view = engine.view("order", "k").await.expect("read").expect("there is one");
+    assert_eq!(view.state, serde_json::json!(2));
+    running.end().await;
+    drop(engine);
+    assert_eq!(definitions_live.strong_count(), 0, "nothing keeps the engine");
+}
+
+#[test]
+fn what_is_answered_is_an_error_like_any_other() {
+    let errors: [Box<dyn std::error::Error + Send + Sync>; 3] = [
+        Box::new(Retry::because("the provider is away")),
+        Box::new(StepError::Unknown("no answer".to_owned())),
+        Box::new(HandleError::Poison("no booking".to_owned())),
+    ];
+    let texts = errors.map(|error| error.to_string());
+    assert_eq!(texts, ["the provider is away", "no answer", "no booking"]);
 }
 
 #[tokio::test]

@@ -87,12 +87,14 @@ impl Handler for Teller {
 }
 
 fn bus(db: &Sqlite, teller: &Arc<Teller>, flush_interval: Duration) -> (CancellationToken, JoinHandle<()>) {
-    let options = BusOptions { flush_interval, ..BusOptions::default() };
+    let options = BusOptions::default().flush_interval(flush_interval);
     let handler: Arc<dyn Handler> = Arc::clone(teller) as _;
     let bus = InProcessBus::new(Arc::new(SystemClock))
         .options(options)
         .outbox("test", db.clone())
-        .consumer(Consumer::new("teller", ["told"], handler));
+        .consumer(Consumer::new("teller", ["told"], handler))
+        .build()
+        .expect("a bus");
     let stop = CancellationToken::new();
     (stop.clone(), tokio::spawn(bus.run(stop)))
 }

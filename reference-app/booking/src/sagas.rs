@@ -3,7 +3,7 @@
 pub mod booking;
 pub mod cancellation;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
 use contract::InventoryClient;
 use platform::{StartError, telemetry};
@@ -52,25 +52,7 @@ impl Handles {
     /// To call off a booking, for this reason.
     pub fn call_off(&self, booking: BookingId, reason: &str) -> CallOff {
         let turn_back = self.booking.cancel(booking.to_string(), reason);
-        CallOff { booking, turn_back, refund: self.refund(booking) }
-    }
-
-    /// To start the cancellation of a paid booking.
-    fn refund(&self, booking: BookingId) -> Start {
-        let state = cancellation::State { booking, trace: telemetry::traceparent() };
-        self.cancellation.start(booking.to_string(), &state)
-    }
-}
-
-/// The way from the booking saga to the cancellation saga, both of one engine: tied when that is built. Weak,
-/// because the engine owns the definitions, and a strong one would keep engine and database for ever.
-#[derive(Debug, Clone, Default)]
-struct Link(Arc<OnceLock<Weak<Handles>>>);
-
-impl Link {
-    fn handles(&self) -> Result<Arc<Handles>, Retry> {
-        let handles = self.0.get().and_then(Weak::upgrade);
-        handles.ok_or_else(|| Retry(String::from("the service is starting or stopping")))
+        CallOff { booking, turn_back, refund: cancellation::start(&self.cancellation, booking) }
     }
 }
 
@@ -79,23 +61,19 @@ impl Link {
 /// # Errors
 /// There are sagas in progress that this version cannot continue.
 pub async fn engine(db: Sqlite, services: &Services) -> Result<(Engine, Arc<Handles>), StartError> {
-    let link = Link::default();
     // Seats that are to be freed and money that is to be given back are tried for as long as it takes: a parked
     // saga would be a buyer whom nobody answers.
-    let options = EngineOptions { undo_limit: u32::MAX, ..EngineOptions::default() };
+    let options = EngineOptions::default().undo_limit(u32::MAX);
     let engine = Engine::new(db, Arc::clone(&services.clock))
         .options(options)
-        .register(booking::saga(services, &link))
+        .register(booking::saga(services))
         .register(cancellation::saga(services))
         .build()
         .await
         .map_err(|error| StartError::new(format!("the sagas of the bookings cannot go on: {error}")))?;
     let handles =
         Handles { booking: engine.handle(booking::NAME), cancellation: engine.handle(cancellation::NAME) };
-    let handles = Arc::new(handles);
-    // Nobody else has this link, so it is not tied yet.
-    let _ = link.0.set(Arc::downgrade(&handles));
-    Ok((engine, handles))
+    Ok((engine, Arc::new(handles)))
 }
 
 impl From<StoreError> for Retry {

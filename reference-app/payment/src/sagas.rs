@@ -3,7 +3,7 @@
 pub(crate) mod charge;
 pub(crate) mod refund;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use platform::{StartError, telemetry};
@@ -25,9 +25,6 @@ pub(crate) struct Parts {
     clock: Arc<dyn Clock>,
     /// How long after it was sent a charge can still land at the provider.
     settling: Duration,
-    /// A charge's record may start a refund, of the same engine: tied when that is built. Weak, because the
-    /// engine owns the definitions, and a strong one would keep engine and database for ever.
-    handles: OnceLock<Weak<Handles>>,
 }
 
 impl Parts {
@@ -37,13 +34,7 @@ impl Parts {
         clock: Arc<dyn Clock>,
         settling: Duration,
     ) -> Self {
-        Self { store, provider, clock, settling, handles: OnceLock::new() }
-    }
-
-    fn refund_of(&self, booking: BookingId) -> Result<Start, Retry> {
-        let handles = self.handles.get().and_then(Weak::upgrade);
-        let handles = handles.ok_or_else(|| Retry("the service is starting or stopping".to_owned()))?;
-        Ok(handles.refund(booking))
+        Self { store, provider, clock, settling }
     }
 }
 
@@ -64,8 +55,7 @@ impl Handles {
 
     /// To give a booking's money back.
     pub(crate) fn refund(&self, booking: BookingId) -> Start {
-        let trace = telemetry::traceparent();
-        self.refunds.start(booking.to_string(), &Refund { booking, trace })
+        refund::start(&self.refunds, booking)
     }
 }
 
@@ -77,7 +67,7 @@ pub(crate) async fn engine(db: Sqlite, parts: Parts) -> Result<(Engine, Arc<Hand
     let parts = Arc::new(parts);
     // A charge in doubt is looked up for as long as the provider is away: a parked one would be money that
     // nobody asks for.
-    let options = EngineOptions { undo_limit: u32::MAX, ..EngineOptions::default() };
+    let options = EngineOptions::default().undo_limit(u32::MAX);
     let engine = Engine::new(db, Arc::clone(&parts.clock))
         .options(options)
         .register(charge::saga(&parts))
@@ -87,8 +77,6 @@ pub(crate) async fn engine(db: Sqlite, parts: Parts) -> Result<(Engine, Arc<Hand
         .map_err(|error| StartError::new(format!("the sagas of the payments cannot go on: {error}")))?;
     let handles =
         Arc::new(Handles { charges: engine.handle(charge::NAME), refunds: engine.handle(refund::NAME) });
-    // These parts are of this engine alone, so they are not tied yet.
-    let _ = parts.handles.set(Arc::downgrade(&handles));
     Ok((engine, handles))
 }
 

@@ -41,6 +41,10 @@ impl Clock for Shifted {
     fn now(&self) -> Timestamp {
         SystemClock.now() + Duration::from_micros(self.0.load(Ordering::SeqCst))
     }
+
+    fn look_again(&self) -> Duration {
+        Duration::from_millis(20)
+    }
 }
 
 pub(super) struct World {

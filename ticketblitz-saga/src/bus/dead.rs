@@ -1,4 +1,5 @@
 //! Dead letters: what a consumer will not take, and what was behind it.
+
 use ticketblitz_core::Envelope;
 use ticketblitz_core::sqlite::{self, Sqlite};
 
@@ -18,7 +19,7 @@ pub struct DeadLetter {
     pub error: Option<String>,
 }
 
-/// The dead letters of the outbox in `db`, oldest first.
+/// The dead letters of the outbox in `db`, oldest first. Cancel safe: it reads.
 ///
 /// # Errors
 /// The database failed.
@@ -40,6 +41,8 @@ pub async fn dead_letters(db: &Sqlite) -> Result<Vec<DeadLetter>, Error> {
 
 /// Has `consumer` get its dead letters of `key` again, in their order; answers how many they are. A bus that runs
 /// takes them up within about a second.
+///
+/// Cancel safe as [`Sqlite::write`] is.
 ///
 /// # Errors
 /// The database failed.

@@ -43,23 +43,33 @@ pub(super) struct Lanes {
     ready: VecDeque<String>,
     /// Keys that wait for a moment.
     waiting: BTreeSet<(Timestamp, String)>,
-    dead: HashSet<String>,
-    /// Not done and not written down: the position stays before the first of them.
-    outstanding: BTreeSet<i64>,
+    /// Keys that are dead, each from this message on.
+    dead: HashMap<String, i64>,
+    /// Messages in all lanes together.
+    len: usize,
+    /// Not done and not written down, with their keys: the position stays before the first of them.
+    outstanding: BTreeMap<i64, String>,
+    /// Done, but behind one that is outstanding: delivered again after a crash.
+    ahead: BTreeSet<i64>,
     /// Written down, now or at the next writing.
     written: HashSet<i64>,
+    /// Written down by an earlier run of the bus and not yet come past in the outbox.
+    known: HashSet<i64>,
     blocked: BTreeMap<i64, Blocked>,
     done: Vec<i64>,
 }
 
 impl Lanes {
-    pub(super) fn dead_keys(&mut self, keys: Vec<String>) {
-        self.dead = keys.into_iter().collect();
+    /// What an earlier run of the bus left: keys that are dead, each from this message on, and the messages behind
+    /// the position that are written down. The outbox brings the latter once more; they are taken from where they are
+    /// written.
+    pub(super) fn resumed(dead: Vec<(String, i64)>, known: Vec<i64>) -> Self {
+        Self { dead: dead.into_iter().collect(), known: known.into_iter().collect(), ..Self::default() }
     }
 
     /// Messages that are not done.
     pub(super) fn len(&self) -> usize {
-        self.lanes.values().map(|lane| lane.messages.len()).sum()
+        self.len
     }
 
     /// Those of them that do not wait for a failed one.
@@ -69,18 +79,21 @@ impl Lanes {
 
     /// The next message, new from the outbox.
     pub(super) fn push(&mut self, message: Message) {
-        if self.dead.contains(&message.key) {
+        if self.known.remove(&message.seq) {
+            return;
+        }
+        // What came before the dead letter was handled before that died, but for the position, which lags: not dead.
+        if self.dead.get(&message.key).is_some_and(|first| *first < message.seq) {
             let error = Some("behind a dead letter of its key".to_owned());
             return self.bury(&message, 0, error);
         }
-        self.outstanding.insert(message.seq);
+        self.outstanding.insert(message.seq, message.key.clone());
         self.enqueue(message, None);
     }
 
     /// A message that was written down before; `due` if it has to wait.
     pub(super) fn restore(&mut self, message: Message, failures: u32, due: Option<Timestamp>) {
         self.written.insert(message.seq);
-        self.dead.remove(&message.key);
         let key = message.key.clone();
         self.enqueue(message, due);
         if let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.messages.len() == 1) {
@@ -91,6 +104,7 @@ impl Lanes {
     /// A dead letter that comes to life. Seen twice before it is struck, it is taken once.
     pub(super) fn replay(&mut self, message: Message, now: Timestamp) {
         if !self.written.contains(&message.seq) && !self.done.contains(&message.seq) {
+            self.dead.remove(&message.key);
             // In a lane that waits for now: what comes behind it is written down like it.
             self.restore(message, 0, Some(now));
         }
@@ -101,6 +115,7 @@ impl Lanes {
         let seq = message.seq;
         let lane = self.lanes.entry(key.clone()).or_default();
         lane.messages.push_back(message);
+        self.len += 1;
         if lane.messages.len() == 1 {
             lane.retry_at = due;
             match due {
@@ -143,10 +158,15 @@ impl Lanes {
     pub(super) fn done(&mut self, key: &str) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
         if let Some(message) = lane.messages.pop_front() {
-            self.outstanding.remove(&message.seq);
+            self.len -= 1;
             self.blocked.remove(&message.seq);
             if self.written.remove(&message.seq) {
                 self.done.push(message.seq);
+            } else {
+                self.outstanding.remove(&message.seq);
+                if self.outstanding.first_key_value().is_some_and(|(first, _)| *first < message.seq) {
+                    self.ahead.insert(message.seq);
+                }
             }
         }
         *lane = Lane { messages: std::mem::take(&mut lane.messages), ..Lane::default() };
@@ -183,8 +203,11 @@ impl Lanes {
 
     /// The first message of the key is dead, and what is behind it goes with it.
     pub(super) fn died(&mut self, key: &str, error: &str) {
-        self.dead.insert(key.to_owned());
         let Some(lane) = self.lanes.remove(key) else { return };
+        self.len -= lane.messages.len();
+        if let Some(first) = lane.messages.front() {
+            self.dead.insert(key.to_owned(), first.seq);
+        }
         for message in lane.messages {
             self.bury(&message, lane.failures, Some(error.to_owned()));
         }
@@ -207,7 +230,22 @@ impl Lanes {
     /// The position when everything up to `read` has been pushed: nothing at or below it is neither done nor
     /// written down.
     pub(super) fn position(&self, read: i64) -> i64 {
-        self.outstanding.first().map_or(read, |first| first - 1)
+        self.outstanding.first_key_value().map_or(read, |(first, _)| first - 1)
+    }
+
+    /// Writes down what keeps the position back, so that no more than `most` are done and yet behind it: while a
+    /// handler takes its time they would be ever more.
+    pub(super) fn keep_up(&mut self, most: usize) {
+        if let Some(&passed) = self.ahead.iter().nth_back(most) {
+            while let Some(first) = self.outstanding.first_entry().filter(|first| *first.key() < passed) {
+                let (seq, key) = first.remove_entry();
+                // Due at once when it is read back; until then its lane knows better.
+                let retry_at = Timestamp::EPOCH;
+                self.write_down(Blocked { seq, key, dead: false, failures: 0, retry_at, error: None });
+            }
+        }
+        let first = self.outstanding.first_key_value().map_or(i64::MAX, |(first, _)| *first);
+        self.ahead = self.ahead.split_off(&first);
     }
 
     /// What is to be written since the last call: messages to write down, and those to strike.

@@ -1,16 +1,14 @@
 //! From one outbox to one consumer.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use ticketblitz_core::Clock;
 use ticketblitz_core::sqlite::Sqlite;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::lanes::{Lanes, Message};
+use super::handling::Handling;
+use super::lanes::Lanes;
 use super::rows::{self, Changes};
 use super::{BusOptions, Consumer, HandleError};
 use crate::Error;
@@ -20,6 +18,8 @@ use crate::timer::sleep_until;
 const AHEAD: usize = 2_048;
 /// Messages in memory altogether, also those that wait for a failed one of their key.
 const AT_MOST: usize = 65_536;
+/// Messages that are done behind one that is not: more than these are not delivered again after a crash.
+const REPEATED: usize = 256;
 /// After the database failed.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 /// How often to look for what no commit of this process tells of: replays by an operator's tool.
@@ -59,7 +59,7 @@ impl Relay {
                 () = tokio::time::sleep(AFTER_ERROR) => {}
             }
         }
-        let mut handling = JoinSet::new();
+        let mut handling = Handling::default();
         let mut commits = self.db.commits();
         let mut flushes = every(self.options.flush_interval);
         let mut searches = every(SEARCH);
@@ -72,11 +72,11 @@ impl Relay {
             let most = self.options.concurrency.max(1);
             while handling.len() < most {
                 let Some(message) = self.lanes.take(self.clock.now()) else { break };
-                handling.spawn(handle(self.consumer.clone(), message));
+                handling.begin(Arc::clone(&self.consumer.handler), message);
             }
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(ended) = handling.join_next() => self.ended(ended),
+                Some((key, result)) = handling.ended() => self.ended(&key, result),
                 changed = commits.changed(), if !more => match changed {
                     Ok(()) => more = true,
                     Err(_) => break, // the database is closed
@@ -95,8 +95,8 @@ impl Relay {
                 }
             }
         }
-        while let Some(ended) = handling.join_next().await {
-            self.ended(ended);
+        while let Some((key, result)) = handling.ended().await {
+            self.ended(&key, result);
         }
         self.flush().await;
     }
@@ -106,8 +106,8 @@ impl Relay {
         let consumer = &self.consumer.name;
         self.read = rows::position(&self.db, consumer).await?;
         self.written = self.read;
-        self.lanes = Lanes::default();
-        self.lanes.dead_keys(rows::dead_keys(&self.db, consumer).await?);
+        let dead = rows::dead_keys(&self.db, consumer).await?;
+        self.lanes = Lanes::resumed(dead, rows::written_after(&self.db, consumer, self.read).await?);
         for (message, failures, _) in rows::kept(self.db.readers(), consumer, "waiting").await? {
             // At once, whatever clock its moment is of.
             self.lanes.restore(message, failures, Some(self.clock.now()));
@@ -159,19 +159,18 @@ impl Relay {
             .await
     }
 
-    fn ended(&mut self, ended: Result<(String, Result<(), HandleError>), tokio::task::JoinError>) {
-        let Ok((key, result)) = ended else { return };
+    fn ended(&mut self, key: &str, result: Result<(), HandleError>) {
         match result {
-            Ok(()) => self.lanes.done(&key),
-            Err(HandleError::Poison(error)) => self.died(&key, &error),
+            Ok(()) => self.lanes.done(key),
+            Err(HandleError::Poison(error)) => self.died(key, &error),
             Err(HandleError::Retry(error)) => {
-                let failures = self.lanes.failures(&key) + 1;
+                let failures = self.lanes.failures(key) + 1;
                 if self.options.dead_after.is_some_and(|most| failures >= most) {
-                    return self.died(&key, &error);
+                    return self.died(key, &error);
                 }
                 let Self { producer, consumer, .. } = &*self;
                 tracing::debug!(producer, consumer = consumer.name, key, %error, "delivered again later");
-                self.lanes.failed(&key, error, self.clock.now() + self.options.backoff.delay(failures));
+                self.lanes.failed(key, error, self.clock.now() + self.options.backoff.delay(failures));
             }
         }
     }
@@ -190,6 +189,7 @@ impl Relay {
 
     /// Writes what has changed. What is lost with a crash before is delivered again.
     async fn flush(&mut self) {
+        self.lanes.keep_up(REPEATED);
         let position = self.lanes.position(self.read);
         let (blocked, done) = self.lanes.take_changes();
         if position == self.written && blocked.is_empty() && done.is_empty() {
@@ -214,15 +214,6 @@ impl Relay {
         let Self { producer, consumer, .. } = self;
         tracing::warn!(producer, consumer = consumer.name, %error, "the outbox cannot be read or written");
     }
-}
-
-async fn handle(consumer: Consumer, message: Message) -> (String, Result<(), HandleError>) {
-    let Some(envelope) = &message.envelope else {
-        return (message.key, Err(HandleError::Poison("its envelope is unreadable".to_owned())));
-    };
-    let handled = AssertUnwindSafe(consumer.handler.handle(envelope)).catch_unwind().await;
-    let handled = handled.unwrap_or_else(|_| Err(HandleError::Retry("the handler panicked".to_owned())));
-    (message.key, handled)
 }
 
 fn every(period: Duration) -> tokio::time::Interval {

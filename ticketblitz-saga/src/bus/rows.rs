@@ -49,10 +49,17 @@ pub(super) async fn kept(
     rows.iter().map(|row| Ok((message(row)?, row.try_get("failures")?, row.try_get("retry_at")?))).collect()
 }
 
-/// The keys whose messages are dead to this consumer.
-pub(super) async fn dead_keys(db: &Sqlite, consumer: &str) -> Result<Vec<String>, Error> {
-    let keys = "SELECT DISTINCT key FROM outbox_delivery WHERE consumer = $1 AND state = 'dead'";
-    Ok(sqlite::query_scalar(keys).bind(consumer).fetch_all(db.readers()).await?)
+/// The keys that are dead to this consumer, each with the first of its dead letters.
+pub(super) async fn dead_keys(db: &Sqlite, consumer: &str) -> Result<Vec<(String, i64)>, Error> {
+    let keys =
+        "SELECT key, min(seq) FROM outbox_delivery WHERE consumer = $1 AND state = 'dead' GROUP BY key";
+    Ok(sqlite::query_as(keys).bind(consumer).fetch_all(db.readers()).await?)
+}
+
+/// What is written down of a consumer's messages after `seq`.
+pub(super) async fn written_after(db: &Sqlite, consumer: &str, seq: i64) -> Result<Vec<i64>, Error> {
+    let written = sqlite::query_scalar("SELECT seq FROM outbox_delivery WHERE consumer = $1 AND seq > $2");
+    Ok(written.bind(consumer).bind(seq).fetch_all(db.readers()).await?)
 }
 
 /// Whether an operator wants dead letters of this consumer delivered again.

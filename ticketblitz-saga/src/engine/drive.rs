@@ -108,7 +108,7 @@ async fn commit(
 async fn work(engine: &Engine, definition: &Arc<Definition>, saga: &Stored, action: Action) -> Came {
     let node = &definition.nodes[saga.row.node];
     let run = RawRun { key: saga.key.clone(), state: saga.row.state.clone(), failures: saga.row.failures };
-    let advance = || Advance::new(Arc::clone(definition), saga.clone(), engine.shared.clock.now());
+    let advance = || Advance::new(Arc::clone(&engine.shared), Arc::clone(definition), saga.clone());
     let came = async {
         match action {
             Action::Run => match &node.work {

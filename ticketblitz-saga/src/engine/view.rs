@@ -2,18 +2,18 @@
 
 use serde::Serialize;
 use ticketblitz_core::Timestamp;
+use ticketblitz_core::sqlite::query;
 
 use super::Engine;
 use crate::rows::{Stored, sealed::Rows as _};
 use crate::run::Failure;
 use crate::state::{Input, Phase, Wake};
-use ticketblitz_core::sqlite::query;
-
 use crate::{Error, sqlite};
 
 /// Where a saga is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Status {
     /// Going forward.
     Running,
@@ -59,8 +59,15 @@ pub struct View {
     pub state: serde_json::Value,
 }
 
-/// Which sagas to list.
+/// Which sagas to list: the first hundred of all, unless it says otherwise.
+///
+/// ```
+/// use ticketblitz_saga::Filter;
+/// let parked = Filter::default().name("booking").parked();
+/// # assert!(parked.parked && parked.name.as_deref() == Some("booking"));
+/// ```
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Filter {
     /// Of this name only.
     pub name: Option<String>,
@@ -74,8 +81,45 @@ pub struct Filter {
     pub limit: u32,
 }
 
+impl Filter {
+    /// Those of this [`name`](Self::name) only.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// [`parked`](Self::parked) ones only.
+    #[must_use]
+    pub const fn parked(mut self) -> Self {
+        self.parked = true;
+        self
+    }
+
+    /// Those in progress only, as [`live`](Self::live) says.
+    #[must_use]
+    pub const fn live(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
+    /// Those that follow this one, the last of the page before, as [`after`](Self::after) says.
+    #[must_use]
+    pub fn after(mut self, last: &View) -> Self {
+        self.after = Some((last.name.clone(), last.key.clone()));
+        self
+    }
+
+    /// So many at most, as [`limit`](Self::limit) says.
+    #[must_use]
+    pub const fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
 impl Engine {
-    /// The saga `key`, if there is one.
+    /// The saga `key`, if there is one. Cancel safe: it reads.
     ///
     /// # Errors
     /// The database failed.
@@ -84,7 +128,7 @@ impl Engine {
         reader.load(name, key).await?.map(|stored| self.seen(stored)).transpose()
     }
 
-    /// Sagas in the order of (name, key).
+    /// Sagas in the order of (name, key). Cancel safe: it reads.
     ///
     /// # Errors
     /// The database failed.
@@ -108,6 +152,8 @@ impl Engine {
     }
 
     /// Has a parked saga try again what it gave up. False: it is not parked. The reason is kept in `saga_audit`.
+    ///
+    /// Cancel safe as [`Sqlite::write`](ticketblitz_core::sqlite::Sqlite::write) is.
     ///
     /// # Errors
     /// The saga moved meanwhile, or the database failed.

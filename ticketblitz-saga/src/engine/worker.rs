@@ -1,9 +1,8 @@
 //! Which sagas are driven when.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use ticketblitz_core::sqlite;
 
-use ticketblitz_core::Timestamp;
+use ticketblitz_core::{Timestamp, sqlite};
 use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 

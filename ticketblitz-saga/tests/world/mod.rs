@@ -73,7 +73,7 @@ impl World {
 
     pub fn engine_with(&self, clock: Arc<dyn Clock>) -> EngineBuilder {
         Engine::new(self.db.clone(), clock)
-            .options(EngineOptions { search_interval: Duration::from_millis(50), ..EngineOptions::default() })
+            .options(EngineOptions::default().search_interval(Duration::from_millis(50)))
     }
 
     /// How often something was committed.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use ticketblitz_core::{BookingId, Timestamp};
 use ticketblitz_saga::{Advance, Advanced, Failure, Retry, Run, Saga, StepError, Verdict};
 
-use super::{Link, Services, Traced, close, local, step};
+use super::{Services, Traced, cancellation, close, local, step};
 use crate::domain::Ending;
 
 /// The saga's name.
@@ -28,7 +28,7 @@ impl Traced for State {
 }
 
 /// The undos run before the booking shows that it has ended, so that its seats are free when it does.
-pub(super) fn saga(services: &Services, link: &Link) -> Saga<State> {
+pub(super) fn saga(services: &Services) -> Saga<State> {
     Saga::<State>::named(NAME)
         .version(1)
         .started()
@@ -38,7 +38,7 @@ pub(super) fn saga(services: &Services, link: &Link) -> Saga<State> {
         .on(PAYMENT_FAILED, declined)
         .undo(step(services, void_payment))
         .pivot("sell", step(services, sell))
-        .local("confirm", local(&(services.clone(), link.clone()), confirm))
+        .local("confirm", local(services, confirm))
         .on_failed(close(services, end))
         .build()
 }
@@ -72,12 +72,9 @@ async fn sell(services: Services, run: Run<State>) -> Result<State, StepError> {
     }
 }
 
-async fn confirm(
-    (services, link): (Services, Link),
-    run: Run<State>,
-    advance: Advance,
-) -> Result<Advanced, Retry> {
-    let refund = link.handles()?.refund(run.state.booking);
+async fn confirm(services: Services, run: Run<State>, advance: Advance) -> Result<Advanced, Retry> {
+    // Started only if the event was called off in the meantime.
+    let refund = cancellation::start(&advance.handle(cancellation::NAME), run.state.booking);
     let now = services.clock.now();
     Ok(services.store.confirm(run.state.booking, refund, advance, now).await?)
 }

@@ -4,9 +4,10 @@
 //! is ever undone.
 
 use contract::events::{PAYMENT_REFUNDED, PaymentRefunded};
+use platform::telemetry;
 use serde::{Deserialize, Serialize};
 use ticketblitz_core::{BookingId, Timestamp};
-use ticketblitz_saga::{Advance, Advanced, Retry, Run, Saga, StepError, Verdict};
+use ticketblitz_saga::{Advance, Advanced, Handle, Retry, Run, Saga, Start, StepError, Verdict};
 
 use super::{Services, Traced, local, step};
 
@@ -28,6 +29,12 @@ impl Traced for State {
     fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
     }
+}
+
+/// To start the cancellation of a paid booking.
+pub(super) fn start(cancellations: &Handle<State>, booking: BookingId) -> Start {
+    let state = State { booking, trace: telemetry::traceparent() };
+    cancellations.start(booking.to_string(), &state)
 }
 
 pub(super) fn saga(services: &Services) -> Saga<State> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use ticketblitz_core::{Backoff, BookingId};
 use ticketblitz_saga::{Advance, Advanced, Failure, Reconciled, Retry, Run, Saga, StepError};
 
-use super::Parts;
+use super::{Parts, refund};
 use crate::domain::Permission;
 use crate::provider::{self, ChargeStatus, ProviderError};
 
@@ -130,7 +130,7 @@ async fn record(parts: Arc<Parts>, run: Run<Charge>, advance: Advance) -> Result
         Some(Found::Declined(reason)) => return Err(StepError::Abort(reason)),
         None => return Err(StepError::Retry("the provider has not answered".to_owned())),
     };
-    let refund = parts.refund_of(run.state.booking)?;
+    let refund = refund::start(&advance.handle(refund::NAME), run.state.booking);
     let now = parts.clock.now();
     let advanced = parts.store.succeed(run.state.payment, charge_id, refund, advance, now).await;
     Ok(advanced.map_err(Retry::from)?)

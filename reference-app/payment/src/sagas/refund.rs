@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::telemetry::in_trace;
+use platform::telemetry::{in_trace, traceparent};
 use serde::{Deserialize, Serialize};
 use ticketblitz_core::{Backoff, BookingId};
-use ticketblitz_saga::{Advance, Advanced, Retry, Run, Saga, StepError};
+use ticketblitz_saga::{Advance, Advanced, Handle, Retry, Run, Saga, Start, StepError};
 
 use super::Parts;
 use crate::domain::Payment;
@@ -22,6 +22,11 @@ pub(crate) struct Refund {
     pub(crate) booking: BookingId,
     /// The trace of the request that asked for it.
     pub(crate) trace: Option<String>,
+}
+
+/// To give a booking's money back.
+pub(super) fn start(refunds: &Handle<Refund>, booking: BookingId) -> Start {
+    refunds.start(booking.to_string(), &Refund { booking, trace: traceparent() })
 }
 
 pub(crate) fn saga(parts: &Arc<Parts>) -> Saga<Refund> {

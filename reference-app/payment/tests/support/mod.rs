@@ -109,7 +109,7 @@ impl World {
             topics,
             Arc::new(self.told.clone()),
         ));
-        let mut tasks = vec![tokio::spawn(bus.run(shutdown.clone()))];
+        let mut tasks = vec![tokio::spawn(bus.build().expect("a bus").run(shutdown.clone()))];
         tasks.extend(service.workers.into_iter().map(|worker| tokio::spawn((worker.run)(shutdown.clone()))));
         let consumer = service.consumers.remove(0);
         self.running = Some(Running { router: service.router, db, consumer, tasks, shutdown });

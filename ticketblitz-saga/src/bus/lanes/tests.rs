@@ -108,3 +108,41 @@ fn what_was_written_down_comes_before_what_is_new() {
     assert_eq!((taken(&mut lanes, 0), lanes.failures("a"), lanes.position(7)), (vec![], 3, 7));
     assert_eq!(taken(&mut lanes, 10), [1]);
 }
+
+#[test]
+fn an_unfinished_message_is_written_down_once_too_many_are_done_behind_it() {
+    let mut lanes = lanes(&[(1, "a"), (2, "b"), (3, "c"), (4, "a"), (5, "d"), (6, "e")]);
+    taken(&mut lanes, 0);
+    ["b", "c", "d"].into_iter().for_each(|key| lanes.done(key));
+    lanes.keep_up(3);
+    assert_eq!((lanes.position(6), lanes.take_changes()), (0, (vec![], vec![])), "3 are not too many");
+    lanes.keep_up(1);
+    let written: Vec<i64> = lanes.take_changes().0.iter().map(|row| row.seq).collect();
+    assert_eq!((written, lanes.position(6)), (vec![1], 3), "5 alone is behind 4");
+    lanes.keep_up(0);
+    assert_eq!(lanes.position(6), 5);
+    lanes.failed("a", "no".to_owned(), at(10));
+    let waiting: Vec<_> = lanes.take_changes().0.iter().map(|row| (row.seq, row.failures)).collect();
+    assert_eq!(waiting, [(1, 1), (4, 0)]);
+    assert_eq!(taken(&mut lanes, 10), [1]);
+    lanes.done("a");
+    assert_eq!(taken(&mut lanes, 10), [4]);
+    ["a", "e"].into_iter().for_each(|key| lanes.done(key));
+    assert_eq!((lanes.len(), lanes.position(6), lanes.take_changes().1), (0, 6, vec![1, 4]));
+}
+
+#[test]
+fn what_an_earlier_run_wrote_down_is_not_taken_from_the_outbox_again() {
+    let mut lanes = Lanes::resumed(vec![("a".to_owned(), 2)], vec![2, 3, 5]);
+    lanes.restore(message(3, "b"), 2, Some(at(0)));
+    let outbox = [(1, "a"), (2, "a"), (3, "b"), (4, "a"), (5, "a")];
+    outbox.into_iter().for_each(|(seq, key)| lanes.push(message(seq, key)));
+    assert_eq!(lanes.len(), 2, "what was done before the dead letter is not dead");
+    assert_eq!(taken(&mut lanes, 0), [1, 3]);
+    assert_eq!(lanes.failures("b"), 2);
+    let buried: Vec<i64> = lanes.take_changes().0.iter().map(|row| row.seq).collect();
+    assert_eq!(buried, [4], "the others keep their reasons");
+    lanes.died("a", "poison");
+    lanes.push(message(6, "a"));
+    assert_eq!(lanes.len(), 1);
+}
