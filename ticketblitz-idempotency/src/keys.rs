@@ -106,13 +106,14 @@ impl Keys {
     /// ```
     ///
     /// Cancellation: dropping the future drops `operation` where it stands and frees the key. Spawn it if it
-    /// must not be left half done.
+    /// must not be left half done. Dropped after `operation` has ended, its value is stored or not, and if not, the key
+    /// is free when the lease ends and not before.
     ///
     /// # Errors
     /// What `operation` failed with. [`Error::Mismatch`] if the key stands for another request,
     /// [`Error::InFlight`] if the first execution is still running, [`Error::Json`] if the request or the value
-    /// does not go into JSON, [`Error::Backend`] if the store failed: after the operation too, when it has
-    /// happened and its value is lost.
+    /// does not go into JSON, [`Error::Backend`] if the store failed: both after the operation too, when it has
+    /// happened, its value is lost, and the key is free when the lease ends.
     pub async fn execute<T, E, F, Fut>(
         &self,
         scope: Scope,
@@ -127,12 +128,13 @@ impl Keys {
         Fut: Future<Output = Result<T, E>>,
     {
         let claim = self.claim(scope, key, Fingerprint::of(request)?);
-        let held = match self.admit(&claim).await? {
+        let mut held = match self.admit(&claim).await? {
             Admitted::Replay(stored) => return Ok(decode(&stored)?),
             Admitted::Run(held) => held,
         };
         match held.renewing(operation()).await {
             Ok(value) => {
+                held.happened();
                 let stored = StoredResponse::json(200, &value)?;
                 match self.settle(held, &stored).await? {
                     Finished::Stored => Ok(value),
