@@ -24,6 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a duplicate does while the first execution is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InFlightPolicy {
     /// Waits for its answer and gets the same; refused after `at_most`.
     Wait {
@@ -149,7 +150,7 @@ impl Keys {
     }
 
     pub(crate) fn claim(&self, scope: Scope, key: Key, fingerprint: Fingerprint) -> ClaimRequest {
-        ClaimRequest { scope, key, fingerprint, lease: self.lease }
+        ClaimRequest::new(scope, key, fingerprint, self.lease)
     }
 
     /// Claims the key, waiting for whoever executes under it as the policy says.

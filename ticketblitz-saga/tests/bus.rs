@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use ticketblitz_core::sqlite::query;
-use ticketblitz_core::{Backoff, Clock, Envelope, MessageId, SystemClock};
+use ticketblitz_core::{Backoff, Clock, Envelope, SystemClock};
 use ticketblitz_saga::{
     BusOptions, Consumer, Error, HandleError, Handler, InProcessBus, dead_letters, inbox, outbox, replay,
     sqlite,
@@ -43,16 +43,7 @@ impl Handler for Told {
 }
 
 fn message(key: &str, n: impl serde::Serialize) -> Envelope {
-    Envelope {
-        id: MessageId::new(),
-        kind: "told".to_owned(),
-        schema_version: 1,
-        occurred_at: SystemClock.now(),
-        key: key.to_owned(),
-        sequence: 1,
-        trace: None,
-        data: json!({ "n": n }),
-    }
+    Envelope::new("told", key, SystemClock.now(), json!({ "n": n }))
 }
 
 async fn push(world: &World, messages: Vec<Envelope>) {

@@ -149,6 +149,7 @@ fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, com
     while closing.is_none() {
         let Some(first) = queue.blocking_recv() else { break };
         if shared >= CROWD && queue.len() < BATCH {
+            #[allow(clippy::disallowed_methods)] // a thread of its own: it blocks no runtime
             std::thread::sleep(GATHER);
         }
         let mut next = Some(first);
