@@ -24,9 +24,10 @@ pub struct Timestamp(i64);
 #[error("a time is written in RFC 3339 with a time zone, such as 2026-01-31T20:00:00Z")]
 pub struct ParseTimestampError;
 
-/// The last moment that jiff has, 26 hours before the end of the year 9999 (in whatever zone, that year can be written), and
-/// the first of the year 1: text always reads back.
+/// The last moment that jiff has, 26 hours before the year 10000: in every time zone its year has four digits, so that
+/// text always reads back.
 const LATEST: i64 = 253_402_207_199_999_999;
+/// The beginning of the year 1; jiff would go on before it.
 const EARLIEST: i64 = -62_135_596_800_000_000;
 
 impl Timestamp {
