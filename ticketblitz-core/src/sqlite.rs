@@ -123,6 +123,8 @@ impl Sqlite {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::sync::oneshot;
 
     use super::*;
@@ -227,6 +229,7 @@ mod tests {
     #[tokio::test]
     async fn callers_dropped_before_their_work_began_leave_it_whole_or_undone() {
         let (_dir, db) = numbers().await;
+        let queue = i64::try_from(writer::QUEUE).expect("few");
         let (begun, has_begun) = oneshot::channel();
         let (go_on, may_go_on) = oneshot::channel::<()>();
         let keeps_the_writer = db.write(move |_| {
@@ -238,19 +241,17 @@ mod tests {
         });
         let drops = async {
             has_begun.await.expect("it has begun");
-            // More than the queue takes: some are dropped in it, the rest before it.
-            let more = i64::try_from(writer::QUEUE).expect("few") + 100;
-            let mut writes = futures::future::join_all((1..=more).map(|n| insert_pair(&db, n)));
+            // More than the queue takes: some are dropped in it, the rest before it. Tokio would interrupt so many.
+            let writes = futures::future::join_all((1..=queue + 100).map(|n| insert_pair(&db, n)));
+            let mut writes = tokio::task::unconstrained(writes);
             assert!(futures::poll!(&mut writes).is_pending());
             drop(writes);
             go_on.send(()).expect("the writer waits");
-            more
         };
-        let (kept, more) = tokio::join!(keeps_the_writer, drops);
+        let (kept, ()) = tokio::join!(keeps_the_writer, drops);
         kept.expect("it changed nothing");
-        insert_pair(&db, more + 1).await.expect("the writer goes on");
-        let there = pairs(&db).await;
-        assert!(there > 1 && there < more, "{there} of {more}: those that were handed in");
+        insert_pair(&db, queue + 101).await.expect("the writer goes on");
+        assert_eq!(pairs(&db).await, queue + 1, "those that were handed in, and the last");
     }
 
     #[tokio::test]
@@ -264,7 +265,9 @@ mod tests {
                 insert(&inner, 2, false).await
             })
         });
-        let error = nested.await.expect_err("it would wait for itself");
+        let nested =
+            tokio::time::timeout(Duration::from_secs(10), nested).await.expect("nobody waits for ever");
+        let error = nested.expect_err("it would wait for itself");
         assert!(matches!(&error, TestError::Database(error) if !error.is_unavailable()), "{error}");
         assert!(error.to_string().contains("whose transaction it is in"), "{error}");
         assert_eq!((count(&db).await, count(&other).await), (0, 1));
@@ -275,15 +278,15 @@ mod tests {
     async fn work_that_closes_its_database_is_kept() {
         let (dir, db) = numbers().await;
         let inner = db.clone();
-        let closing: Result<(), TestError> = db
-            .write(move |conn| {
-                Box::pin(async move {
-                    query("INSERT INTO numbers VALUES (1)").execute(conn).await?;
-                    inner.close().await;
-                    Ok(())
-                })
+        let closing = db.write(move |conn| {
+            Box::pin(async move {
+                query("INSERT INTO numbers VALUES (1)").execute(conn).await?;
+                inner.close().await;
+                Ok::<(), TestError>(())
             })
-            .await;
+        });
+        let closing =
+            tokio::time::timeout(Duration::from_secs(10), closing).await.expect("nobody waits for ever");
         closing.expect("written");
         db.close().await;
         let late = insert(&db, 2, false).await.expect_err("closed");
