@@ -13,7 +13,7 @@ use benches::disk::{Disk, shared};
 use common::{count, disk, median, runtime, short};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use serde_json::Value;
-use ticketblitz_core::{Clock, Envelope, MessageId, SystemClock};
+use ticketblitz_core::{Clock, Envelope, SystemClock};
 use ticketblitz_saga::{
     Advance, Advanced, Consumer, Engine, Error, Handle, HandleError, Handler, InProcessBus, Retry, Run, Saga,
     StepError, outbox, sqlite,
@@ -122,16 +122,7 @@ impl Handler for Told {
 }
 
 fn message(n: u64) -> Envelope {
-    Envelope {
-        id: MessageId::new(),
-        kind: "told".to_owned(),
-        schema_version: 1,
-        occurred_at: SystemClock.now(),
-        key: (n % KEYS).to_string(),
-        sequence: n,
-        trace: None,
-        data: Value::Null,
-    }
+    Envelope::new("told", (n % KEYS).to_string(), SystemClock.now(), Value::Null).with_sequence(n)
 }
 
 /// From the first push until the last message has come to the consumer.

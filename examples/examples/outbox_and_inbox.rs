@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
-use ticketblitz_core::{Clock, Envelope, MessageId, SystemClock};
+use ticketblitz_core::{Clock, Envelope, SystemClock};
 use ticketblitz_saga::{Consumer, Error, HandleError, Handler, InProcessBus, inbox, outbox, sqlite};
 use tokio_util::sync::CancellationToken;
 
@@ -35,16 +35,7 @@ impl Handler for Counter {
 }
 
 fn sold(seat: &str) -> Envelope {
-    Envelope {
-        id: MessageId::new(),
-        kind: "seat.sold".to_owned(),
-        schema_version: 1,
-        occurred_at: SystemClock.now(),
-        key: seat.to_owned(),
-        sequence: 1,
-        trace: None,
-        data: serde_json::json!({ "seat": seat }),
-    }
+    Envelope::new("seat.sold", seat, SystemClock.now(), serde_json::json!({ "seat": seat }))
 }
 
 #[tokio::main]

@@ -1,4 +1,5 @@
-//! Time. The only file that reads the wall clock: everything else is handed a [`Clock`].
+//! Time. The only file that reads the wall clock to act by it: everything else is handed a [`Clock`]. Ids that are made
+//! ([`ids!`](crate::ids)) have the machine's time in them too, for their order alone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,8 +24,10 @@ pub struct Timestamp(i64);
 #[error("a time is written in RFC 3339 with a time zone, such as 2026-01-31T20:00:00Z")]
 pub struct ParseTimestampError;
 
-/// Later than any date a calendar of four-digit years can write, so that text always reads back.
+/// The last moment that jiff has, 26 hours before the year 10000: in every time zone its year has four digits, so that
+/// text always reads back.
 const LATEST: i64 = 253_402_207_199_999_999;
+/// The beginning of the year 1; jiff would go on before it.
 const EARLIEST: i64 = -62_135_596_800_000_000;
 
 impl Timestamp {

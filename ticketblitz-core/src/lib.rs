@@ -1,10 +1,11 @@
-//! The words that the TicketBlitz crates share.
+//! What the TicketBlitz crates share: a vocabulary, and a database to keep it in.
 //!
 //! Nothing here knows locks, keys or sagas. A type lives here only if two crates need it:
 //! [ids](id), [seats](SeatId), [money](Money), [time](Timestamp) and the [clock](Clock) it is read from,
 //! the [backoff](Backoff) between tries and the [envelope](Envelope) an event travels in.
 //!
-//! With the feature `sqlite`, the [`sqlite`] module opens a database whose concurrent writers share commits.
+//! With the feature `sqlite`, the `sqlite` module is a layer over rusqlite that is no matter of words: a thread that
+//! writes, whose callers share commits, a pool of readers, statements and rows, and the versions of tables.
 //!
 //! ```
 //! use ticketblitz_core::{Currency, Money, SeatId};
@@ -14,6 +15,7 @@
 //! let (a2, a10): (SeatId, SeatId) = ("A2".parse().unwrap(), "A10".parse().unwrap());
 //! assert!(a2 < a10); // numeric order, not text order
 //! ```
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 // The macros name this crate by its name, in here too.

@@ -4,6 +4,28 @@
 //! what the disk can sync. [`Sqlite::write`] hands its work to a thread that runs all the work that waits, each
 //! piece behind a savepoint of its own, in one transaction: a piece that fails is undone alone, and nobody is
 //! answered before the commit that holds their work is on the disk (WAL, `synchronous=FULL`).
+//!
+//! # What work may do
+//!
+//! Everybody's work runs on the one thread, one piece after another, and each piece keeps the others waiting until it
+//! ends. So work is statements on the connection that it is given, and what is computed between them:
+//!
+//! - It awaits nothing that takes its time: no network, no lock, no channel, no sleep. Whatever has to be waited for is
+//!   fetched before [`Sqlite::write`] is called.
+//! - It writes to its database by its connection alone. A [`Sqlite::write`] to the same database waits for the work that
+//!   waits for it: from within the work it is refused with an error; from a task that the work has spawned and awaits it
+//!   cannot be told apart from anybody else's, and stops the writer for ever.
+//! - It does not write to another database either. That is not refused, but two databases whose work writes to each
+//!   other wait for each other in the same way, and one that is slow holds up both.
+//!
+//! # Which driver
+//!
+//! The driver is rusqlite, and public: `FromSql` and `ToSql` of its [`types`] are what is read and bound, and
+//! [`DriverError`] becomes an [`Error`]. This version goes with **rusqlite 0.39**, whose libsqlite3-sys is 0.37; another
+//! rusqlite has other traits, and Cargo builds only one libsqlite3-sys into a program. Whoever uses sqlx beside it
+//! takes one that accepts that version, as sqlx 0.9 does. A new rusqlite is a breaking change of this crate.
+//!
+//! [`query`] and its relatives have sqlx's words, so that a store for PostgreSQL reads like the one beside it.
 
 mod connection;
 mod error;
@@ -40,7 +62,7 @@ impl Sqlite {
     /// with the last clone.
     ///
     /// # Errors
-    /// The file cannot be opened, made or read as a database.
+    /// The file cannot be opened, made or read as a database, or there is no runtime.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         // The writer first: it makes the file and turns it to WAL, and readers of an absent file would fail.
@@ -72,11 +94,15 @@ impl Sqlite {
     ///
     /// All of `work`'s effects are on the disk when this answers `Ok`, none of them when it answers `Err`.
     ///
-    /// Cancel safe in this sense: once called, the work is done or undone as a whole even if the future is
-    /// dropped; whoever drops it does not learn which.
+    /// `work` runs on the thread that writes while everybody else waits, and must not wait itself: see [what work may
+    /// do](self#what-work-may-do).
+    ///
+    /// Cancel safe in this sense: the work is done as a whole or not at all even if the future is dropped; whoever
+    /// drops it does not learn which.
     ///
     /// # Errors
-    /// What `work` returned, or that the transaction could not be begun or committed.
+    /// What `work` returned, or that the transaction could not be begun or committed, that the database is closed, or
+    /// that this is called from within work on this same database, which would wait for itself.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
@@ -86,7 +112,8 @@ impl Sqlite {
         self.writer.submit(work).await
     }
 
-    /// Waits for the work that was handed in, then closes the file. Later writes fail.
+    /// Waits for the work that was handed in, then closes the file. Later writes fail. From within work it does not
+    /// wait: the file is closed after that work.
     pub async fn close(&self) {
         // The last to close moves the log into the file and removes it, which a reader could not.
         self.readers.close();
@@ -96,6 +123,10 @@ impl Sqlite {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -155,15 +186,121 @@ mod tests {
         assert_eq!(count(&db).await, 500);
     }
 
+    /// Two rows, `n` and `-n`, with a moment between them in which everybody else may run.
+    async fn pair(conn: &mut SqliteConnection, n: i64, between: impl Future) -> Result<(), TestError> {
+        query("INSERT INTO numbers VALUES ($1)").bind(n).execute(&mut *conn).await?;
+        between.await;
+        query("INSERT INTO numbers VALUES ($1)").bind(-n).execute(conn).await?;
+        Ok(())
+    }
+
+    async fn insert_pair(db: &Sqlite, n: i64) -> Result<(), TestError> {
+        db.write(move |conn| Box::pin(pair(conn, n, tokio::task::yield_now()))).await
+    }
+
+    /// How many pairs there are. None may be half there.
+    async fn pairs(db: &Sqlite) -> i64 {
+        let halves = "SELECT count(*) FROM numbers WHERE -n NOT IN (SELECT n FROM numbers)";
+        let halves: i64 = query_scalar(halves).fetch_one(db.readers()).await.expect("counts");
+        assert_eq!(halves, 0, "work is whole or not there");
+        count(db).await / 2
+    }
+
     #[tokio::test]
-    async fn a_dropped_caller_leaves_whole_work_behind() {
+    async fn a_caller_dropped_in_the_middle_of_its_work_leaves_it_whole() {
         let (_dir, db) = numbers().await;
-        for n in 0..50 {
-            let write = insert(&db, n, false);
-            tokio::select! { biased; _ = write => {}, () = tokio::task::yield_now() => {} }
-        }
-        insert(&db, 1_000, false).await.expect("the writer goes on");
-        assert!(count(&db).await >= 1);
+        let (begun, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = oneshot::channel::<()>();
+        let write = db.write(move |conn| {
+            Box::pin(async move {
+                let between = async {
+                    begun.send(()).expect("the test waits");
+                    may_go_on.await.expect("the test says so");
+                };
+                pair(conn, 1, between).await
+            })
+        });
+        tokio::select! { _ = write => unreachable!(), begun = has_begun => begun.expect("it has begun") }
+        go_on.send(()).expect("the writer waits");
+        insert_pair(&db, 2).await.expect("the writer goes on");
+        assert_eq!(pairs(&db).await, 2);
+    }
+
+    #[tokio::test]
+    async fn callers_dropped_before_their_work_began_leave_it_whole_or_undone() {
+        let (_dir, db) = numbers().await;
+        let queue = i64::try_from(writer::QUEUE).expect("few");
+        let (begun, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = oneshot::channel::<()>();
+        let keeps_the_writer = db.write(move |_| {
+            Box::pin(async move {
+                begun.send(()).expect("the test waits");
+                may_go_on.await.expect("the test says so");
+                Ok::<(), TestError>(())
+            })
+        });
+        let drops = async {
+            has_begun.await.expect("it has begun");
+            // More than the queue takes: some are dropped in it, the rest before it. Tokio would interrupt so many.
+            let writes = futures::future::join_all((1..=queue + 100).map(|n| insert_pair(&db, n)));
+            let mut writes = tokio::task::unconstrained(writes);
+            assert!(futures::poll!(&mut writes).is_pending());
+            drop(writes);
+            go_on.send(()).expect("the writer waits");
+        };
+        let (kept, ()) = tokio::join!(keeps_the_writer, drops);
+        kept.expect("it changed nothing");
+        insert_pair(&db, queue + 101).await.expect("the writer goes on");
+        assert_eq!(pairs(&db).await, queue + 1, "those that were handed in, and the last");
+    }
+
+    #[tokio::test]
+    async fn a_write_within_a_write_is_refused_and_another_database_is_not() {
+        let ((_dir, db), (_other_dir, other)) = (numbers().await, numbers().await);
+        let (inner, elsewhere) = (db.clone(), other.clone());
+        let nested = db.write(move |conn| {
+            Box::pin(async move {
+                query("INSERT INTO numbers VALUES (1)").execute(conn).await?;
+                insert(&elsewhere, 1, false).await?;
+                insert(&inner, 2, false).await
+            })
+        });
+        let nested =
+            tokio::time::timeout(Duration::from_secs(10), nested).await.expect("nobody waits for ever");
+        let error = nested.expect_err("it would wait for itself");
+        assert!(matches!(&error, TestError::Database(error) if !error.is_unavailable()), "{error}");
+        assert!(error.to_string().contains("whose transaction it is in"), "{error}");
+        assert_eq!((count(&db).await, count(&other).await), (0, 1));
+        insert(&db, 1, false).await.expect("the writer goes on");
+    }
+
+    #[tokio::test]
+    async fn work_that_closes_its_database_is_kept() {
+        let (dir, db) = numbers().await;
+        let inner = db.clone();
+        let closing = db.write(move |conn| {
+            Box::pin(async move {
+                query("INSERT INTO numbers VALUES (1)").execute(conn).await?;
+                inner.close().await;
+                Ok::<(), TestError>(())
+            })
+        });
+        let closing =
+            tokio::time::timeout(Duration::from_secs(10), closing).await.expect("nobody waits for ever");
+        closing.expect("written");
+        db.close().await;
+        let late = insert(&db, 2, false).await.expect_err("closed");
+        assert!(matches!(late, TestError::Database(error) if error.is_closed()));
+        let again = Sqlite::open(dir.path().join("test.db")).await.expect("opens again");
+        assert_eq!(count(&again).await, 1);
+    }
+
+    #[test]
+    fn without_a_runtime_there_is_an_error_and_no_panic() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let opened = futures::executor::block_on(Sqlite::open(dir.path().join("test.db")));
+        let error = opened.expect_err("no runtime");
+        assert!(error.to_string().contains("within a tokio runtime"), "{error}");
     }
 
     #[tokio::test]

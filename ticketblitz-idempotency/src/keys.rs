@@ -24,6 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a duplicate does while the first execution is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InFlightPolicy {
     /// Waits for its answer and gets the same; refused after `at_most`.
     Wait {
@@ -106,13 +107,14 @@ impl Keys {
     /// ```
     ///
     /// Cancellation: dropping the future drops `operation` where it stands and frees the key. Spawn it if it
-    /// must not be left half done.
+    /// must not be left half done. Dropped after `operation` has ended, its value is stored or not, and if not, the key
+    /// is free when the lease ends and not before.
     ///
     /// # Errors
     /// What `operation` failed with. [`Error::Mismatch`] if the key stands for another request,
     /// [`Error::InFlight`] if the first execution is still running, [`Error::Json`] if the request or the value
-    /// does not go into JSON, [`Error::Backend`] if the store failed: after the operation too, when it has
-    /// happened and its value is lost.
+    /// does not go into JSON, [`Error::Backend`] if the store failed: both after the operation too, when it has
+    /// happened, its value is lost, and the key is free when the lease ends.
     pub async fn execute<T, E, F, Fut>(
         &self,
         scope: Scope,
@@ -127,12 +129,13 @@ impl Keys {
         Fut: Future<Output = Result<T, E>>,
     {
         let claim = self.claim(scope, key, Fingerprint::of(request)?);
-        let held = match self.admit(&claim).await? {
+        let mut held = match self.admit(&claim).await? {
             Admitted::Replay(stored) => return Ok(decode(&stored)?),
             Admitted::Run(held) => held,
         };
         match held.renewing(operation()).await {
             Ok(value) => {
+                held.happened();
                 let stored = StoredResponse::json(200, &value)?;
                 match self.settle(held, &stored).await? {
                     Finished::Stored => Ok(value),
@@ -147,7 +150,7 @@ impl Keys {
     }
 
     pub(crate) fn claim(&self, scope: Scope, key: Key, fingerprint: Fingerprint) -> ClaimRequest {
-        ClaimRequest { scope, key, fingerprint, lease: self.lease }
+        ClaimRequest::new(scope, key, fingerprint, self.lease)
     }
 
     /// Claims the key, waiting for whoever executes under it as the policy says.

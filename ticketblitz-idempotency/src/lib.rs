@@ -35,6 +35,7 @@
 //!   asks of an operation.
 //! - Time is the store's: callers with wrong clocks change nothing.
 //! - A key is remembered for a day after it was claimed, or as long as the store is told.
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod error;

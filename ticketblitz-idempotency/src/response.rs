@@ -12,6 +12,7 @@ use crate::Error;
 /// assert_eq!((answer.status, answer.body.as_slice()), (201, br#"["receipt-1"]"#.as_slice()));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct StoredResponse {
     /// The HTTP status code.
     pub status: u16,

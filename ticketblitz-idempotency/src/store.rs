@@ -58,6 +58,7 @@ pub trait IdempotencyStore: Send + Sync + fmt::Debug + 'static {
 
 /// Asks for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClaimRequest {
     /// Whose key.
     pub scope: Scope,
@@ -69,8 +70,17 @@ pub struct ClaimRequest {
     pub lease: Duration,
 }
 
+impl ClaimRequest {
+    /// A lease of this length on the key.
+    #[must_use]
+    pub const fn new(scope: Scope, key: Key, fingerprint: Fingerprint, lease: Duration) -> Self {
+        Self { scope, key, fingerprint, lease }
+    }
+}
+
 /// What a claim came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Claim {
     /// The key is the caller's, who now executes.
     Execute(Lease),
@@ -87,6 +97,7 @@ pub enum Claim {
 
 /// What finishing came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Finished {
     /// The answer is stored.
     Stored,

@@ -60,12 +60,8 @@ struct Case {
 }
 
 fn request(scope: &str, key: &str, asks: &str) -> ClaimRequest {
-    ClaimRequest {
-        scope: Scope::new(scope),
-        key: Key::new(key).expect("a key"),
-        fingerprint: Fingerprint::of(asks).expect("a string is JSON"),
-        lease: LEASE,
-    }
+    let (key, fingerprint) = (Key::new(key), Fingerprint::of(asks));
+    ClaimRequest::new(Scope::new(scope), key.expect("a key"), fingerprint.expect("a string is JSON"), LEASE)
 }
 
 fn answer(text: &str) -> StoredResponse {

@@ -5,9 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize, Serializer};
 use ticketblitz_core::sqlite::Sqlite;
 use ticketblitz_core::{Clock, ManualClock, SystemClock, Timestamp};
-use ticketblitz_idempotency::{Error, InFlightPolicy, Key, Keys, MemoryStore, Scope, SqliteStore, sqlite};
+use ticketblitz_idempotency::{
+    Claim, ClaimRequest, Error, Finished, IdempotencyStore, InFlightPolicy, Key, Keys, Lease, MemoryStore,
+    Scope, SqliteStore, StoredResponse, sqlite,
+};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -92,6 +97,73 @@ async fn a_dropped_or_panicking_operation_frees_the_key() {
     assert!(task.await.unwrap_err().is_panic());
     let again = keys.execute(scope(), other, "pay", || async { Ok::<u32, Error>(7) }).await;
     assert_eq!(again.unwrap(), 7);
+}
+
+/// A store that does not come to store an answer.
+#[derive(Debug)]
+struct NeverFinishing {
+    inner: MemoryStore,
+    asked: Arc<Notify>,
+}
+
+#[async_trait]
+impl IdempotencyStore for NeverFinishing {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claim, Error> {
+        self.inner.claim(request).await
+    }
+    async fn renew(&self, lease: &Lease) -> Result<(), Error> {
+        self.inner.renew(lease).await
+    }
+    async fn finish(&self, _: &Lease, _: &StoredResponse) -> Result<Finished, Error> {
+        self.asked.notify_one();
+        std::future::pending().await
+    }
+    async fn release(&self, lease: &Lease) -> Result<(), Error> {
+        self.inner.release(lease).await
+    }
+    async fn purge(&self, limit: u32) -> Result<u64, Error> {
+        self.inner.purge(limit).await
+    }
+}
+
+/// Lets every task that was spawned run, a release of the key too.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_dropped_after_the_operation_frees_no_key() {
+    let (inner, asked) = (MemoryStore::new(Arc::new(SystemClock)), Arc::new(Notify::new()));
+    let keys = Keys::new(NeverFinishing { inner: inner.clone(), asked: Arc::clone(&asked) });
+    let runs = AtomicU32::new(0);
+    tokio::select! { biased; _ = run(&keys, &runs) => unreachable!(), () = asked.notified() => {} }
+    settle().await;
+    let retry = run(&Keys::new(inner).in_flight(InFlightPolicy::Refuse), &runs).await;
+    assert!(matches!(retry, Err(Error::InFlight { .. })), "{retry:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+/// What was done, and cannot be written down.
+#[derive(Debug, Deserialize)]
+struct NoJson;
+
+impl Serialize for NoJson {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no words for it"))
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_json_frees_no_key() {
+    let (keys, runs) = (keys().in_flight(InFlightPolicy::Refuse), AtomicU32::new(0));
+    let lost = keys.execute(scope(), key(), "pay", || async { Ok::<_, Error>(NoJson) }).await;
+    assert!(matches!(lost, Err(Error::Json(_))), "{lost:?}");
+    settle().await;
+    let retry = run(&keys, &runs).await;
+    assert!(matches!(retry, Err(Error::InFlight { .. })), "{retry:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

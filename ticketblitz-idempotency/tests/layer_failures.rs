@@ -85,6 +85,44 @@ async fn a_panic_frees_the_key_and_reaches_the_caller() {
     assert_eq!((retry.text(), retry.is_replay(), runs.count()), ("survived", false, 2));
 }
 
+/// The application ends the task while the answer is being read: it was given all the same.
+#[tokio::test]
+async fn a_task_that_is_ended_after_the_handler_frees_no_key() {
+    let (runs, reading) = (Runs::default(), Arc::new(Notify::new()));
+    let handler = {
+        let (runs, reading) = (runs.clone(), Arc::clone(&reading));
+        move || async move {
+            if runs.next() > 1 {
+                return axum::body::Body::from("again");
+            }
+            let endless = futures::stream::poll_fn(move |_| {
+                reading.notify_one();
+                std::task::Poll::<Option<Result<Vec<u8>, std::io::Error>>>::Pending
+            });
+            axum::body::Body::from_stream(endless)
+        }
+    };
+    let tasks = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let layer = layer().in_flight(InFlightPolicy::Refuse).spawn_with({
+        let tasks = Arc::clone(&tasks);
+        move |task| {
+            let task = tokio::spawn(task);
+            tasks.lock().unwrap().push(task.abort_handle());
+            task
+        }
+    });
+    let app: Router = Router::new().route("/run", on_post(handler)).layer(layer);
+    let first = tokio::spawn(app.clone().oneshot(post("/run", "k", "x")));
+    reading.notified().await;
+    tasks.lock().unwrap()[0].abort();
+    assert_eq!(first.await.unwrap().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    for _ in 0..100 {
+        tokio::task::yield_now().await; // whatever would free the key has its turn
+    }
+    let retry = send(&app, post("/run", "k", "x")).await;
+    assert_eq!((retry.status, runs.count()), (StatusCode::CONFLICT, 1));
+}
+
 #[tokio::test]
 async fn a_duplicate_is_refused_where_it_may_not_wait() {
     for policy in [InFlightPolicy::Refuse, InFlightPolicy::Wait { at_most: Duration::from_millis(30) }] {

@@ -30,12 +30,8 @@ async fn sqlite() {
 }
 
 fn request(key: &str) -> ClaimRequest {
-    ClaimRequest {
-        scope: Scope::user(1),
-        key: Key::new(key).unwrap(),
-        fingerprint: Fingerprint::of("pay").unwrap(),
-        lease: Duration::from_secs(30),
-    }
+    let fingerprint = Fingerprint::of("pay").unwrap();
+    ClaimRequest::new(Scope::user(1), Key::new(key).unwrap(), fingerprint, Duration::from_secs(30))
 }
 
 async fn lease(store: &SqliteStore, key: &str) -> Lease {

@@ -51,10 +51,10 @@ pub enum LockError {
         /// What the owner holds, pays and has bought at present.
         taken: u32,
     },
-    /// The attempt was made before, for another owner or other seats.
+    /// The attempt was made before, for another owner or other seats, and its hold is live.
     #[error("the attempt was made before with another request")]
     AttemptReused,
-    /// The attempt succeeded before and its hold is no longer live.
+    /// The attempt succeeded before and its hold is no longer live, whoever asks for whatever now.
     #[error("the hold of this attempt is no longer live")]
     AttemptLapsed,
     /// A later hold has taken one of the seats.
@@ -97,6 +97,7 @@ impl LockError {
 
 /// All that stood in the way of a hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Conflicts {
     /// The seats that are not free, in the order they were asked for.
     pub seats: Vec<SeatConflict>,
@@ -104,8 +105,23 @@ pub struct Conflicts {
     pub areas: Vec<AreaConflict>,
 }
 
+impl Conflicts {
+    /// Seats that are not free.
+    #[must_use]
+    pub const fn of_seats(seats: Vec<SeatConflict>) -> Self {
+        Self { seats, areas: Vec::new() }
+    }
+
+    /// Areas with too few free units.
+    #[must_use]
+    pub const fn of_areas(areas: Vec<AreaConflict>) -> Self {
+        Self { seats: Vec::new(), areas }
+    }
+}
+
 /// A seat that is not free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SeatConflict {
     /// The seat.
     pub seat: SeatId,
@@ -115,8 +131,17 @@ pub struct SeatConflict {
     pub retry_after: Option<Duration>,
 }
 
+impl SeatConflict {
+    /// For backends.
+    #[must_use]
+    pub const fn new(seat: SeatId, state: SeatState, retry_after: Option<Duration>) -> Self {
+        Self { seat, state, retry_after }
+    }
+}
+
 /// An area with too few free units.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AreaConflict {
     /// The area's section.
     pub section: String,
@@ -124,6 +149,14 @@ pub struct AreaConflict {
     pub requested: u32,
     /// How many are free.
     pub available: u32,
+}
+
+impl AreaConflict {
+    /// For backends.
+    #[must_use]
+    pub fn new(section: impl Into<String>, requested: u32, available: u32) -> Self {
+        Self { section: section.into(), requested, available }
+    }
 }
 
 impl fmt::Display for Conflicts {

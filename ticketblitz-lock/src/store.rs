@@ -65,6 +65,10 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError>;
 
     /// Forgets the event with all its holds. An event that is not loaded is no error.
+    ///
+    /// # Errors
+    /// None of its own: [`Backend`](LockError::Backend) or [`OutcomeUnknown`](LockError::OutcomeUnknown), as every
+    /// operation here.
     async fn unload(&self, event: EventId) -> Result<(), LockError>;
 
     /// Holds all that is wanted, or nothing.
@@ -72,8 +76,10 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// In this order: [`Invalid`](LockError::Invalid) for a request that is so by itself,
     /// [`NotLoaded`](LockError::NotLoaded),
-    /// [`AttemptReused`](LockError::AttemptReused) and [`AttemptLapsed`](LockError::AttemptLapsed) for an attempt
-    /// that succeeded before (one that was refused is not remembered), [`LimitExceeded`](LockError::LimitExceeded),
+    /// [`AttemptLapsed`](LockError::AttemptLapsed) for an attempt that succeeded before and whose hold is no longer
+    /// live, whatever is asked for now: of such a hold no more need be remembered,
+    /// [`AttemptReused`](LockError::AttemptReused) for one whose hold is live and of somebody or something else (an
+    /// attempt that was refused is not remembered), [`LimitExceeded`](LockError::LimitExceeded),
     /// [`Unavailable`](LockError::Unavailable) naming every conflict, or [`Invalid`](LockError::Invalid) for an area
     /// that the event does not have.
     async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError>;
@@ -121,9 +127,15 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     async fn sold(&self, hold: HoldRef, fence: Fence, booking: BookingId) -> Result<(), LockError>;
 
     /// Frees what was sold to a booking. Reopened already, or unknown, is no error.
+    ///
+    /// # Errors
+    /// [`NotLoaded`](LockError::NotLoaded).
     async fn reopen(&self, event: EventId, booking: BookingId) -> Result<(), LockError>;
 
     /// The whole event at one moment.
+    ///
+    /// # Errors
+    /// [`NotLoaded`](LockError::NotLoaded).
     async fn status(&self, event: EventId) -> Result<EventStatus, LockError>;
 
     /// The holds that lapsed after the cursor, of all events, at most `limit`, in the order in which the store

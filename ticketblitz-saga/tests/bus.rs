@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use serde_json::json;
 use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
-use ticketblitz_core::{Clock, Envelope, MessageId, SystemClock};
+use ticketblitz_core::{Clock, Envelope, SystemClock};
 use ticketblitz_saga::{
     BusBuilder, BusOptions, Consumer, DeadLetter, Error, HandleError, Handler, InProcessBus, dead_letters,
     inbox, outbox, replay, sqlite,
@@ -58,16 +58,7 @@ impl Handler for Told {
 }
 
 fn message(key: &str, n: impl serde::Serialize) -> Envelope {
-    Envelope {
-        id: MessageId::new(),
-        kind: "told".to_owned(),
-        schema_version: 1,
-        occurred_at: SystemClock.now(),
-        key: key.to_owned(),
-        sequence: 1,
-        trace: None,
-        data: json!({ "n": n }),
-    }
+    Envelope::new("told", key, SystemClock.now(), json!({ "n": n }))
 }
 
 async fn push(world: &World, messages: Vec<Envelope>) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ticketblitz_core::{Clock, Envelope, ManualClock, MessageId, Timestamp};
+use ticketblitz_core::{Clock, Envelope, ManualClock, Timestamp};
 use ticketblitz_saga::{
     BusOptions, Consumer, Error, HandleError, Handler, InProcessBus, Saga, Status, StepError, Verdict,
     outbox, sqlite,
@@ -110,16 +110,7 @@ async fn a_message_that_failed_is_delivered_again() {
         .expect("a bus");
     let stop = CancellationToken::new();
     let running = tokio::spawn(bus.run(stop.clone()));
-    let message = Envelope {
-        id: MessageId::new(),
-        kind: "told".to_owned(),
-        schema_version: 1,
-        occurred_at: clock.now(),
-        key: "a".to_owned(),
-        sequence: 1,
-        trace: None,
-        data: serde_json::Value::Null,
-    };
+    let message = Envelope::new("told", "a", clock.now(), serde_json::Value::Null);
     let pushed: Result<(), Error> =
         world.db.write(move |conn| Box::pin(async move { outbox::push(conn, &message).await })).await;
     pushed.expect("pushed");

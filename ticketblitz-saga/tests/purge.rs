@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ticketblitz_core::sqlite::{Sqlite, query, query_scalar};
-use ticketblitz_core::{Clock, Envelope, ManualClock, MessageId, SystemClock, Timestamp};
+use ticketblitz_core::{Clock, Envelope, ManualClock, SystemClock, Timestamp};
 use ticketblitz_saga::{
     BusOptions, Consumer, Error, HandleError, Handler, InProcessBus, Saga, Status, Verdict, dead_letters,
     inbox, outbox, purge, replay, sqlite,
@@ -25,16 +25,7 @@ fn start() -> Timestamp {
 }
 
 fn message(key: &str, occurred_at: Timestamp) -> Envelope {
-    Envelope {
-        id: MessageId::new(),
-        kind: "told".to_owned(),
-        schema_version: 1,
-        occurred_at,
-        key: key.to_owned(),
-        sequence: 1,
-        trace: None,
-        data: serde_json::Value::Null,
-    }
+    Envelope::new("told", key, occurred_at, serde_json::Value::Null)
 }
 
 async fn push(db: &Sqlite, message: Envelope) {

@@ -54,7 +54,9 @@ impl From<Error> for Problem {
             Error::InvalidRefreshToken => Self::new(kinds::UNAUTHENTICATED, detail),
             Error::Store(StoreError::EmailTaken) => Self::new(EMAIL_TAKEN, detail),
             Error::Overloaded => Self::new(kinds::OVERLOADED, detail).retry_after(Duration::from_secs(2)),
-            Error::Store(StoreError::Database(error)) => Self::of_store(&error, error.is_unavailable()),
+            Error::Store(StoreError::Database(error)) => {
+                Self::of_store(&error, platform::db::will_pass(&error))
+            }
             Error::Hash(_) | Error::Sign(_) | Error::Task(_) => Self::internal(&detail),
         }
     }

@@ -126,7 +126,7 @@ where
     }
 }
 
-type BoxFuture<T> = ticketblitz_core::sqlite::BoxFuture<'static, T>;
+type BoxFuture<T> = futures::future::BoxFuture<'static, T>;
 type Closed = Result<Advanced, StepError>;
 
 /// The close of a failed saga over `with`, in the saga's trace.

@@ -48,7 +48,7 @@ impl StoreError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Database(error) => error.is_unavailable(),
+            Self::Database(error) => platform::db::will_pass(error),
             Self::Saga(error) => error.is_unavailable(),
             Self::Idempotency(error) => matches!(error, ticketblitz_idempotency::Error::Backend(_)),
             Self::NoSuchBooking(_) | Self::Illegal(_) | Self::TooEarly(_) | Self::Damaged(_) => false,

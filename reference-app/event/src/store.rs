@@ -107,7 +107,7 @@ impl Error {
     /// The same may succeed later.
     pub(crate) fn is_unavailable(&self) -> bool {
         match self {
-            Self::Database(error) => error.is_unavailable(),
+            Self::Database(error) => platform::db::will_pass(error),
             Self::Messages(error) => error.is_unavailable(),
         }
     }

@@ -92,7 +92,7 @@ impl From<Error> for Problem {
                 tracing::warn!(%error, "the seat lock failed");
                 Self::unavailable("the seat lock")
             }
-            Error::Database(error) => Self::of_store(&error, error.is_unavailable()),
+            Error::Database(error) => Self::of_store(&error, platform::db::will_pass(&error)),
         }
     }
 }

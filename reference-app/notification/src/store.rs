@@ -29,7 +29,7 @@ impl StoreError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Database(error) => error.is_unavailable(),
+            Self::Database(error) => platform::db::will_pass(error),
             Self::Saga(error) => error.is_unavailable(),
         }
     }

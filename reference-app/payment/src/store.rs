@@ -34,7 +34,7 @@ impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::NoSuchPayment(_) => false,
-            Self::Database(error) => error.is_unavailable(),
+            Self::Database(error) => platform::db::will_pass(error),
             Self::Saga(error) => error.is_unavailable(),
         }
     }

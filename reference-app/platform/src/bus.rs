@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ticketblitz_core::{Envelope, MessageId, Timestamp};
+use ticketblitz_core::{Envelope, Timestamp};
 
 pub use ticketblitz_saga::{Consumer, HandleError, Handler};
 
@@ -20,16 +20,8 @@ pub fn event(
     data: &impl Serialize,
     now: Timestamp,
 ) -> Envelope {
-    Envelope {
-        id: MessageId::new(),
-        kind: kind.into(),
-        schema_version: 1,
-        occurred_at: now,
-        key: key.into(),
-        sequence,
-        trace: telemetry::traceparent(),
-        data: serde_json::to_value(data).expect("an event's data has a JSON form"),
-    }
+    let data = serde_json::to_value(data).expect("an event's data has a JSON form");
+    Envelope::new(kind, key, now, data).with_sequence(sequence).with_trace(telemetry::traceparent())
 }
 
 /// What an event says.

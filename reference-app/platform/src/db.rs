@@ -3,6 +3,7 @@
 mod copy;
 mod kept;
 
+use std::error::Error;
 use std::path::Path;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -105,9 +106,20 @@ async fn migrate(path: &Path, migrations: &Migrator) -> Result<(), StartError> {
     closed.map_err(|error| sentence(path, &error))
 }
 
-fn sentence(path: &Path, error: &dyn std::fmt::Display) -> StartError {
+/// Whether asking again may do: of this process, or of the next one where this one is shutting down.
+#[must_use]
+pub fn will_pass(error: &sqlite::Error) -> bool {
+    error.is_unavailable() || error.is_closed()
+}
+
+/// Of a library's tables; the error may stand behind one of the library's own.
+fn is_newer(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(sqlite::Error::is_newer) || error.source().is_some_and(is_newer)
+}
+
+fn sentence(path: &Path, error: &(dyn Error + 'static)) -> StartError {
     let reason = error.to_string();
-    let what = if reason.contains("newer version of this program") {
+    let what = if is_newer(error) {
         "was written by a newer version of this program; start that version"
     } else if reason.contains("not a database") || reason.contains("malformed") {
         "is not a database of this program, or is damaged; restore it from a copy, or choose another --data-dir"

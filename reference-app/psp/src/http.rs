@@ -55,7 +55,7 @@ impl From<StoreError> for Problem {
             StoreError::KeyReused => Self::new(kinds::IDEMPOTENCY_KEY_REUSED, detail),
             StoreError::UnknownCharge => Self::new(kinds::NOT_FOUND, detail),
             StoreError::NotCharged | StoreError::AlreadyRefunded => Self::new(NOT_REFUNDABLE, detail),
-            StoreError::Database(error) => Self::of_store(&error, error.is_unavailable()),
+            StoreError::Database(error) => Self::of_store(&error, platform::db::will_pass(&error)),
         }
     }
 }

@@ -63,7 +63,7 @@ impl SqliteConnection {
     /// One statement of the writer's own, which stays prepared.
     pub(super) fn run(&mut self, sql: &str, context: &'static str) -> Result<(), Error> {
         let run = self.raw.prepare_cached(sql).and_then(|mut statement| statement.raw_execute());
-        run.map(drop).map_err(|error| Error::new(context, error))
+        run.map(drop).map_err(|error| Error::of_transaction(context, error))
     }
 
     /// Runs statements that bind nothing and answer nothing, one after another.

@@ -40,13 +40,14 @@ impl Query {
         if let Ok(values) = &mut self.values {
             match owned(&value) {
                 Ok(value) => values.push(value),
-                Err(error) => self.values = Err(Error::new("cannot bind a value", error)),
+                Err(error) => self.values = Err(error.into()),
             }
         }
         self
     }
 
-    /// Runs the statement to its end, whatever rows it has; answers how many it changed.
+    /// Runs the statement to its end, whatever rows it has; answers how many it inserted, updated or deleted, which is
+    /// none for one that defines tables or sets a pragma. What triggers and foreign keys change besides is not counted.
     ///
     /// # Errors
     /// The database refused.
@@ -56,10 +57,12 @@ impl Query {
         executor.with(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             bind(&mut statement, &values)?;
+            let before = connection.total_changes();
             let mut rows = statement.raw_query();
             while rows.next()?.is_some() {}
             drop(rows);
-            Ok(if statement.readonly() { 0 } else { connection.changes() })
+            // Where a statement counts nothing, `changes` is still that of the one before.
+            Ok(if connection.total_changes() == before { 0 } else { connection.changes() })
         })
     }
 
@@ -217,3 +220,44 @@ tuple!(A 0, B 1, C 2, D 3);
 tuple!(A 0, B 1, C 2, D 3, E 4);
 tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
 tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+
+#[cfg(test)]
+mod tests {
+    use super::super::SqliteConnection;
+    use super::*;
+
+    async fn connection(dir: &tempfile::TempDir) -> SqliteConnection {
+        let path = dir.path().join("test.db");
+        let mut connection = SqliteConnection::writer(&path).expect("opens");
+        connection.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
+        connection
+    }
+
+    #[tokio::test]
+    async fn what_is_counted_is_what_the_statement_changed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut connection = connection(&dir).await;
+        for (sql, changed) in [
+            ("INSERT INTO numbers VALUES (1), (2), (3)", 3),
+            ("CREATE TABLE others (n INTEGER PRIMARY KEY)", 0),
+            ("INSERT INTO others SELECT n FROM numbers", 3),
+            ("DROP TABLE others", 0),
+            ("PRAGMA user_version = 7", 0),
+            ("SELECT n FROM numbers", 0),
+            ("UPDATE numbers SET n = n + 10 WHERE n < 3", 2),
+            ("DELETE FROM numbers WHERE n > 100", 0),
+            ("DELETE FROM numbers", 3),
+        ] {
+            assert_eq!(query(sql).execute(&mut connection).await.expect(sql), changed, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_value_that_cannot_be_bound_is_the_callers() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut connection = connection(&dir).await;
+        let large = query("INSERT INTO numbers VALUES ($1)").bind(u64::MAX).bind(1);
+        let error = large.execute(&mut connection).await.expect_err("no SQLite integer");
+        assert!(!error.is_unavailable(), "{error}");
+    }
+}

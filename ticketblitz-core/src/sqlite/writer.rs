@@ -1,6 +1,8 @@
 //! The thread that writes: it runs what waits, each piece behind a savepoint, and commits once for all of it.
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,13 +14,21 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{Error, SqliteConnection};
 
 /// Work that may wait before callers wait too.
-const QUEUE: usize = 4_096;
+pub(super) const QUEUE: usize = 4_096;
 /// Pieces of work in one transaction at the most, so that the first of them is not kept for long.
 const BATCH: usize = 256;
 /// When so many shared a commit, as many more are on their way, and the next commit waits for them...
 const CROWD: usize = 8;
 /// ...this long: where processors are what is short, a commit and the waking of a thread cost each of them more.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// The number that the next writer gets; none is 0.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    /// The number of the writer whose thread this is, 0 if it is none's.
+    static WRITER_OF_THREAD: Cell<u64> = const { Cell::new(0) };
+}
 
 /// Tells a caller how the commit went.
 type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -65,6 +75,7 @@ where
 
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
+    number: u64,
     jobs: mpsc::Sender<Message>,
     commits: watch::Receiver<u64>,
 }
@@ -80,15 +91,17 @@ impl Writer {
     pub(super) fn spawn(connection: SqliteConnection) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (count, commits) = watch::channel(0);
-        let runtime = Handle::current();
+        let runtime = Handle::try_current().map_err(Error::no_runtime)?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let write = move || {
             // Work may use what needs a runtime around it.
             let _within = runtime.enter();
+            WRITER_OF_THREAD.set(number);
             run(connection, queue, &count);
         };
         thread.spawn(write).map_err(Error::no_writer)?;
-        Ok(Self { jobs, commits })
+        Ok(Self { number, jobs, commits })
     }
 
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
@@ -101,6 +114,9 @@ impl Writer {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        if self.is_waiting() {
+            return Err(Error::within_itself().into());
+        }
         let (answer, answered) = oneshot::channel();
         let job = Box::new(Task { work, answer });
         if self.jobs.send(Message::Work(job)).await.is_err() {
@@ -109,8 +125,18 @@ impl Writer {
         answered.await.unwrap_or_else(|_| Err(Error::closed().into()))
     }
 
+    /// Whether it is this writer that asks, whose thread waits until the work is done that it is running.
+    fn is_waiting(&self) -> bool {
+        WRITER_OF_THREAD.get() == self.number
+    }
+
     pub(super) async fn close(&self) {
         let (closed, done) = oneshot::channel();
+        if self.is_waiting() {
+            let jobs = self.jobs.clone();
+            Handle::current().spawn(async move { jobs.send(Message::Close(closed)).await.is_ok() });
+            return;
+        }
         if self.jobs.send(Message::Close(closed)).await.is_ok() {
             let _ = done.await;
         }

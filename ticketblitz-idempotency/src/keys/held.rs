@@ -6,20 +6,22 @@ use std::time::Duration;
 use super::running::Run;
 use crate::{Error, Finished, IdempotencyStore, Lease, StoredResponse};
 
-/// A lease that is being executed under. Dropped without an end, by a panic or a cancelled caller, it releases
-/// the key from a task of its own.
+/// A lease that is being executed under. Dropped in the middle of the operation, by a panic or a cancelled caller, it
+/// releases the key from a task of its own. Dropped after it, it leaves the lease to run out: a free key would let the
+/// next try do again what has been done.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Held {
     store: Arc<dyn IdempotencyStore>,
     lease: Lease,
-    /// `None` once ended. It goes with the release, so that duplicates wake when the key is free.
+    /// `None` once released. It goes with the release, so that duplicates wake when the key is free.
     run: Option<Run>,
+    happened: bool,
 }
 
 impl Held {
     pub(super) fn new(store: Arc<dyn IdempotencyStore>, lease: Lease, run: Run) -> Self {
-        Self { store, lease, run: Some(run) }
+        Self { store, lease, run: Some(run), happened: false }
     }
 
     pub(crate) fn lease(&self) -> &Lease {
@@ -50,18 +52,22 @@ impl Held {
         }
     }
 
+    /// The operation has ended and is not to be repeated: whatever comes now, the key is not freed.
+    pub(crate) fn happened(&mut self) {
+        self.happened = true;
+    }
+
     /// Stores the answer.
     pub(super) async fn finish(mut self, response: &StoredResponse) -> Result<Finished, Error> {
-        let finished = self.store.finish(&self.lease, response).await;
-        // Whatever it came to, the operation has happened: the key must not be freed.
-        self.run = None;
-        finished
+        // Before the store is asked: whoever is dropped while it answers has not stored anything, perhaps.
+        self.happened();
+        self.store.finish(&self.lease, response).await
     }
 
     /// Ends without writing: the answer is stored already.
     #[cfg(feature = "axum")]
     pub(crate) fn forget(mut self) {
-        self.run = None;
+        self.happened();
     }
 
     /// Frees the key.
@@ -80,7 +86,7 @@ async fn release(store: &dyn IdempotencyStore, lease: &Lease) {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(run) = self.run.take() else { return };
+        let Some(run) = self.run.take().filter(|_| !self.happened) else { return };
         // Without a runtime the process is ending, and the lease with it.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (store, lease) = (Arc::clone(&self.store), self.lease.clone());

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 /// What becomes of an answer and its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Disposition {
     /// Every retry gets this answer.
     Store,

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use super::body::{keep, read, replay};
 use super::{Disposition, Execution, IdempotencyLayer, Options, Refusal, Scoped};
 use crate::keys::{Admitted, Held};
-use crate::{ClaimRequest, Error, Fingerprint, Finished, Key, Scope};
+use crate::{ClaimRequest, Error, Fingerprint, Finished, Key, Scope, StoredResponse};
 
 /// A service made idempotent by [`IdempotencyLayer`].
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ impl Options {
     where
         N: tower::Service<Request, Response = Response, Error = Infallible>,
     {
-        let held = match self.keys.admit(claim).await {
+        let mut held = match self.keys.admit(claim).await {
             Ok(Admitted::Run(held)) => held,
             Ok(Admitted::Replay(stored)) => {
                 tracing::debug!(key = %claim.key, "replayed an answer");
@@ -144,39 +144,36 @@ impl Options {
             Err(error) => return (self.render)(error.into()),
         };
         let execution = Execution::under(held.lease().clone());
-        let answered = async {
-            let response = call(next, request, execution.clone()).await;
-            if execution.has_stored(&response) || execution.is_superseded() {
-                return (response, None);
-            }
-            if (self.disposition)(response.status()) == Disposition::Release {
-                return (response, None);
-            }
-            let kept = match keep(response, self.max_response).await {
-                Some(kept) => Some(kept),
-                None => keep((self.render)(Refusal::AnswerNotKept), usize::MAX).await,
-            };
-            kept.map_or_else(
-                || ((self.render)(Refusal::AnswerNotKept), None),
-                |(r, stored)| (r, Some(stored)),
-            )
-        };
-        let (response, stored) = held.renewing(answered).await;
+        let response = held.renewing(call(next, request, execution.clone())).await;
         if execution.has_stored(&response) {
             held.forget();
-            response
-        } else if execution.is_superseded() {
+            return response;
+        }
+        if execution.is_superseded() {
             held.forget();
-            self.answer_of_winner(claim, response).await
-        } else if let Some(stored) = stored {
-            self.conclude(held, response, stored).await
-        } else {
+            return self.answer_of_winner(claim, response).await;
+        }
+        if (self.disposition)(response.status()) == Disposition::Release {
             held.release().await;
-            response
+            return response;
+        }
+        // It is done, though its body may still break off.
+        held.happened();
+        match held.renewing(self.keep(response)).await {
+            Some((response, stored)) => self.conclude(held, response, stored).await,
+            None => (self.render)(Refusal::AnswerNotKept),
         }
     }
 
-    async fn conclude(&self, held: Held, response: Response, stored: crate::StoredResponse) -> Response {
+    /// The answer read whole, or a refusal in the place of one that cannot be kept.
+    async fn keep(&self, response: Response) -> Option<(Response, StoredResponse)> {
+        match keep(response, self.max_response).await {
+            Some(kept) => Some(kept),
+            None => keep((self.render)(Refusal::AnswerNotKept), usize::MAX).await,
+        }
+    }
+
+    async fn conclude(&self, held: Held, response: Response, stored: StoredResponse) -> Response {
         match self.keys.settle(held, &stored).await {
             Ok(Finished::Stored) => response,
             Ok(Finished::Superseded(winner)) => replay(winner),

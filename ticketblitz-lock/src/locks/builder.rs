@@ -30,6 +30,11 @@ pub struct NoOwner;
 ///
 /// To repeat a hold after [`LockError::OutcomeUnknown`], give it the same [attempt](Self::attempt): both then
 /// get the same hold.
+///
+/// Cancellation: a dropped `.await` had its effect whole or not at all. Only whoever named an attempt before can ask
+/// again and learn which, or release what was held; without one the attempt is a new one each time, nobody knows the
+/// hold, and its seats stay held for the whole [ttl](Self::ttl). So name an attempt wherever the future can be dropped:
+/// beneath a timeout, a `select!` or a server that drops handlers whose client has hung up.
 #[derive(Debug, Clone)]
 #[must_use = "a hold is made by .await"]
 pub struct HoldBuilder<O = NoOwner> {

@@ -273,11 +273,8 @@ impl Event {
     /// The event as it is, its seats in no order.
     pub(super) fn status(&mut self, now: Timestamp) -> EventStatus {
         self.reclaim_all(now);
-        EventStatus {
-            version: self.version,
-            seats: self.seats.iter().map(|(seat, taken)| (*seat, taken.state)).collect(),
-            areas: self.areas.values().cloned().collect(),
-        }
+        let seats = self.seats.iter().map(|(seat, taken)| (*seat, taken.state)).collect();
+        EventStatus::new(self.version, seats, self.areas.values().cloned().collect())
     }
 
     pub(super) fn changed(&mut self) {

@@ -49,6 +49,6 @@ impl Expiries {
             0 => cursor.clone(),
             found => Cursor::from_text((from + found - 1).to_string()),
         };
-        Ok(Expired { holds, next, missed })
+        Ok(Expired::new(holds, next, missed))
     }
 }

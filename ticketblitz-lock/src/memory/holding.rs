@@ -65,12 +65,12 @@ impl Event {
                 continue;
             }
             let retry_after = deadline.map(|until| until.since(now));
-            conflicts.push(SeatConflict { seat, state: taken.state, retry_after });
+            conflicts.push(SeatConflict::new(seat, taken.state, retry_after));
         }
         if conflicts.is_empty() {
             return Ok(());
         }
-        Err(LockError::Unavailable(Conflicts { seats: conflicts, areas: Vec::new() }))
+        Err(LockError::Unavailable(Conflicts::of_seats(conflicts)))
     }
 
     fn check_area(&mut self, section: &str, requested: u32, now: Timestamp) -> Result<(), LockError> {
@@ -84,8 +84,8 @@ impl Event {
         if available >= requested {
             return Ok(());
         }
-        let conflict = AreaConflict { section: section.to_owned(), requested, available };
-        Err(LockError::Unavailable(Conflicts { seats: Vec::new(), areas: vec![conflict] }))
+        let conflict = AreaConflict::new(section, requested, available);
+        Err(LockError::Unavailable(Conflicts::of_areas(vec![conflict])))
     }
 
     /// The record of a live hold.

@@ -13,13 +13,8 @@ impl Event {
         self.reclaim_all(now);
         self.fence = self.fence.max(snapshot.fence_floor);
         for area in &snapshot.areas {
-            let known = self.areas.entry(area.section.clone()).or_insert_with(|| AreaStatus {
-                section: area.section.clone(),
-                capacity: area.capacity,
-                held: 0,
-                paying: 0,
-                sold: 0,
-            });
+            let new = || AreaStatus::new(&area.section, area.capacity);
+            let known = self.areas.entry(area.section.clone()).or_insert_with(new);
             known.capacity = area.capacity;
         }
         for taken in &snapshot.taken {

@@ -2,7 +2,7 @@
 
 use ticketblitz_core::{BookingId, EventId, Timestamp};
 
-use crate::types::{Fence, Hold, HoldId, HoldState, Owner, SeatState, Want};
+use crate::types::{Fence, Hold, HoldId, HoldRef, HoldState, Owner, SeatState, Want};
 
 #[derive(Debug)]
 pub(super) struct Record {
@@ -63,16 +63,8 @@ impl Record {
             Phase::Paying { until } => (HoldState::Paying, until),
             Phase::Sold | Phase::Lapsed | Phase::Ended => return None,
         };
-        Some(Hold {
-            id,
-            event,
-            owner: self.owner.clone(),
-            want: self.want.clone(),
-            fence: self.fence,
-            state,
-            expires_at,
-            ceiling_at: self.ceiling_at,
-            ttl: expires_at.since(now),
-        })
+        let (reference, owner, want) = (HoldRef { event, hold: id }, self.owner.clone(), self.want.clone());
+        let hold = Hold::new(reference, owner, want, self.fence, expires_at, now);
+        Some(hold.with_state(state).with_ceiling(self.ceiling_at))
     }
 }

@@ -36,6 +36,7 @@ impl fmt::Display for Cursor {
 
 /// A piece of the expiry stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Expired {
     /// The holds as they were when they lapsed, `ttl` zero; in payment too, when a grace ran out.
     pub holds: Vec<Hold>,
@@ -44,4 +45,12 @@ pub struct Expired {
     /// The stream had forgotten expiries between the given cursor and the first of `holds`: look at
     /// [`status`](crate::SeatStore::status) instead of relying on the stream.
     pub missed: bool,
+}
+
+impl Expired {
+    /// For backends.
+    #[must_use]
+    pub const fn new(holds: Vec<Hold>, next: Cursor, missed: bool) -> Self {
+        Self { holds, next, missed }
+    }
 }

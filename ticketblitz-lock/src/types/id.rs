@@ -12,7 +12,7 @@ ticketblitz_core::ids! {
 }
 
 impl HoldId {
-    /// A new id that carries its event's [tag](EventTag) in its low 32 bits, so that whoever is handed a bare
+    /// A new id, with the machine's time for its order, that carries its event's [tag](EventTag) in its low 32 bits, so that whoever is handed a bare
     /// hold id finds the event without an index.
     ///
     /// ```

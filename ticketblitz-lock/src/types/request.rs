@@ -11,7 +11,7 @@ use crate::types::{AttemptId, Owner};
 const DEFAULT_TTL: Duration = Duration::from_secs(600);
 const DEFAULT_CEILING: Duration = Duration::from_secs(30 * 60);
 
-/// What a hold is of.
+/// What a hold is of. There is nothing else: a backend that matches it has every case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Want {
     /// These seats.

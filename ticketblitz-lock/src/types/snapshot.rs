@@ -16,6 +16,7 @@ use crate::types::{Fence, HoldId, Owner, Want};
 /// assert_eq!(snapshot.areas[0].capacity, 500);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventSnapshot {
     /// The event.
     pub event: EventId,
@@ -34,10 +35,17 @@ impl EventSnapshot {
         Self { event, fence_floor: Fence::new(0), areas: Vec::new(), taken: Vec::new() }
     }
 
+    /// Sets the highest fence that the truth has seen.
+    #[must_use]
+    pub const fn with_fence_floor(mut self, floor: Fence) -> Self {
+        self.fence_floor = floor;
+        self
+    }
+
     /// Adds an area.
     #[must_use]
     pub fn with_area(mut self, section: impl Into<String>, capacity: u32) -> Self {
-        self.areas.push(Area { section: section.into(), capacity });
+        self.areas.push(Area::new(section, capacity));
         self
     }
 
@@ -81,6 +89,7 @@ impl EventSnapshot {
 
 /// A general-admission area.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Area {
     /// Its section, unique in the event.
     pub section: String,
@@ -88,8 +97,17 @@ pub struct Area {
     pub capacity: u32,
 }
 
+impl Area {
+    /// An area of so many units.
+    #[must_use]
+    pub fn new(section: impl Into<String>, capacity: u32) -> Self {
+        Self { section: section.into(), capacity }
+    }
+}
+
 /// What is in payment or sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Taken {
     /// The hold that it was taken with, if known. An entry needs a hold or a booking.
     pub hold: Option<HoldId>,
@@ -105,7 +123,29 @@ pub struct Taken {
     pub fence: Fence,
 }
 
-/// In payment or sold.
+impl Taken {
+    /// What `owner` has, of no hold or booking yet.
+    #[must_use]
+    pub fn new(owner: impl Into<Owner>, want: Want, state: TakenState, fence: Fence) -> Self {
+        Self { hold: None, booking: None, owner: owner.into(), want, state, fence }
+    }
+
+    /// Sets the hold that it was taken with.
+    #[must_use]
+    pub fn with_hold(mut self, hold: impl Into<Option<HoldId>>) -> Self {
+        self.hold = hold.into();
+        self
+    }
+
+    /// Sets the booking that it was taken for.
+    #[must_use]
+    pub fn with_booking(mut self, booking: impl Into<Option<BookingId>>) -> Self {
+        self.booking = booking.into();
+        self
+    }
+}
+
+/// In payment or sold. There is nothing else: a backend that matches it has every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenState {
     /// In payment.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ticketblitz_core::SeatId;
 
-/// Why a seat is not free.
+/// Why a seat is not free. There is no other reason: whoever matches it has every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SeatState {
     /// Somebody holds it.
@@ -27,6 +27,7 @@ impl fmt::Display for SeatState {
 
 /// All of an event at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventStatus {
     /// Another number after every change; never used twice for different states of an event.
     pub version: u64,
@@ -36,8 +37,17 @@ pub struct EventStatus {
     pub areas: Vec<AreaStatus>,
 }
 
+impl EventStatus {
+    /// For backends: `seats` in seat order, `areas` by section.
+    #[must_use]
+    pub const fn new(version: u64, seats: Vec<(SeatId, SeatState)>, areas: Vec<AreaStatus>) -> Self {
+        Self { version, seats, areas }
+    }
+}
+
 /// A general-admission area at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AreaStatus {
     /// Its section.
     pub section: String,
@@ -52,6 +62,12 @@ pub struct AreaStatus {
 }
 
 impl AreaStatus {
+    /// For backends: an area of which nothing is taken.
+    #[must_use]
+    pub fn new(section: impl Into<String>, capacity: u32) -> Self {
+        Self { section: section.into(), capacity, held: 0, paying: 0, sold: 0 }
+    }
+
     /// How many are free; none when the capacity was lowered below what is taken.
     #[must_use]
     pub const fn free(&self) -> u32 {

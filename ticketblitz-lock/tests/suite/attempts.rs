@@ -56,6 +56,9 @@ pub async fn an_ended_hold_is_not_made_again(bench: Bench) {
     bench.clock.advance(TTL);
     for request in &requests {
         refused!(bench.store.hold(request).await, LockError::AttemptLapsed);
+        // Nobody need remember what a hold that has ended was of.
+        let other = bench.request("bob", &["A9"]).attempt(request.attempt);
+        refused!(bench.store.hold(&other).await, LockError::AttemptLapsed);
     }
     bench.clock.advance(CEILING - TTL - super::TICK);
     for request in &requests {

@@ -12,18 +12,13 @@ use super::{Bench, GRACE, TTL, owner, seats};
 use crate::refused;
 
 fn sold(hold: &Hold, booking: BookingId) -> Taken {
-    Taken {
-        hold: Some(hold.id),
-        booking: Some(booking),
-        owner: hold.owner.clone(),
-        want: hold.want.clone(),
-        state: TakenState::Sold,
-        fence: hold.fence,
-    }
+    Taken::new(&hold.owner, hold.want.clone(), TakenState::Sold, hold.fence)
+        .with_hold(hold.id)
+        .with_booking(booking)
 }
 
 fn paying(hold: &Hold, until: ticketblitz_core::Timestamp) -> Taken {
-    Taken { booking: None, state: TakenState::Paying { until }, ..sold(hold, BookingId::new()) }
+    Taken::new(&hold.owner, hold.want.clone(), TakenState::Paying { until }, hold.fence).with_hold(hold.id)
 }
 
 pub async fn an_unloaded_event_answers_nothing(bench: Bench) {
@@ -50,7 +45,7 @@ pub async fn unloading_forgets_and_fences_still_rise(bench: Bench) {
     refused!(bench.hold("bob", &["A1"]).await, LockError::NotLoaded);
     // The truth has seen a fence from a clock that ran ahead.
     let floor = Fence::new(before.fence.as_u64() + 3_600_000_000);
-    bench.load(&EventSnapshot { fence_floor: floor, ..bench.snapshot() }).await;
+    bench.load(&bench.snapshot().with_fence_floor(floor)).await;
     refused!(bench.store.get(before.reference()).await, LockError::NotHeld);
     assert!(bench.held("bob", &["A1"]).await.fence > floor);
     bench.load(&bench.snapshot()).await;
@@ -65,13 +60,8 @@ pub async fn a_snapshot_takes_what_is_taken(bench: Bench) {
     };
     let (one, two) = (HoldId::in_event(other.event), BookingId::new());
     let until = bench.clock.now() + GRACE;
-    let taken = |hold, booking, want, state| Taken {
-        hold,
-        booking,
-        owner: owner("alice"),
-        want,
-        state,
-        fence: Fence::new(u64::MAX / 2),
+    let taken = |hold: Option<HoldId>, booking: Option<BookingId>, want, state| {
+        Taken::new("alice", want, state, Fence::new(u64::MAX / 2)).with_hold(hold).with_booking(booking)
     };
     let floor = |quantity| Want::Area { section: "FLOOR".into(), quantity };
     let snapshot = other
@@ -133,7 +123,7 @@ pub async fn an_old_snapshot_revives_nothing(bench: Bench) {
     let reopened = bench.paying("alice", &["A2"]).await;
     let booking = BookingId::new();
     bench.store.sold(reopened.reference(), reopened.fence, booking).await.unwrap();
-    let by_booking = Taken { hold: None, ..sold(&reopened, booking) };
+    let by_booking = sold(&reopened, booking).with_hold(None);
     let old = bench.snapshot().with_taken(paying(&aborted, aborted.expires_at));
     let with_hold = old.clone().with_taken(sold(&reopened, booking));
     let without_hold = old.with_taken(by_booking);
@@ -170,14 +160,9 @@ pub async fn a_sale_known_to_the_truth_overrides_a_lapse(bench: Bench) {
 pub async fn a_sale_gets_its_seat_when_the_rival_is_gone(bench: Bench) {
     let rival = bench.held("bob", &["A1"]).await;
     let booking = BookingId::new();
-    let truth = bench.snapshot().with_taken(Taken {
-        hold: None,
-        booking: Some(booking),
-        owner: owner("alice"),
-        want: Want::Seats(seats(&["A1", "A2"])),
-        state: TakenState::Sold,
-        fence: Fence::new(rival.fence.as_u64() - 10),
-    });
+    let (want, fence) = (Want::Seats(seats(&["A1", "A2"])), Fence::new(rival.fence.as_u64() - 10));
+    let sold = Taken::new("alice", want, TakenState::Sold, fence).with_booking(booking);
+    let truth = bench.snapshot().with_taken(sold);
     bench.load(&truth).await;
     assert!(bench.is_live(&rival).await);
     assert_eq!(bench.taken().await, [("A1".into(), SeatState::Held), ("A2".into(), SeatState::Sold)]);
@@ -190,13 +175,9 @@ pub async fn a_sale_gets_its_seat_when_the_rival_is_gone(bench: Bench) {
 
 pub async fn a_wrong_snapshot_changes_nothing(bench: Bench) {
     let event = EventId::new();
-    let entry = |hold, booking, section: &str| Taken {
-        hold,
-        booking,
-        owner: owner("alice"),
-        want: Want::Area { section: section.into(), quantity: 1 },
-        state: TakenState::Sold,
-        fence: Fence::new(1),
+    let entry = |hold: Option<HoldId>, booking: Option<BookingId>, section: &str| {
+        let want = Want::Area { section: section.into(), quantity: 1 };
+        Taken::new("alice", want, TakenState::Sold, Fence::new(1)).with_hold(hold).with_booking(booking)
     };
     let (hold, booking) = (Some(HoldId::in_event(event)), Some(BookingId::new()));
     let base = EventSnapshot::new(event).with_area("FLOOR", 10);

@@ -92,6 +92,16 @@ async fn tables_of_a_newer_version_are_refused() {
 }
 
 #[tokio::test]
+async fn what_comes_after_the_close_is_for_the_next_process() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let db = open(dir.path(), "booking", &of("bookings")).await.expect("opens");
+    db.close().await;
+    let late: Result<(), sqlite::Error> = db.write(|_| Box::pin(async { Ok(()) })).await;
+    assert!(will_pass(&late.expect_err("closed")));
+    assert!(!will_pass(&sqlite::Error::decode("a letter")));
+}
+
+#[tokio::test]
 async fn a_look_sees_one_moment_and_makes_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let count = |dir: &Path| {

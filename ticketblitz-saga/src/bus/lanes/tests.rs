@@ -1,19 +1,9 @@
 use serde_json::Value;
-use ticketblitz_core::MessageId;
 
 use super::*;
 
 fn message(seq: i64, key: &str) -> Message {
-    let envelope = Envelope {
-        id: MessageId::new(),
-        kind: "test".to_owned(),
-        schema_version: 1,
-        occurred_at: Timestamp::EPOCH,
-        key: key.to_owned(),
-        sequence: 1,
-        trace: None,
-        data: Value::Null,
-    };
+    let envelope = Envelope::new("test", key, Timestamp::EPOCH, Value::Null);
     Message { seq, key: key.to_owned(), envelope: Some(envelope) }
 }
 

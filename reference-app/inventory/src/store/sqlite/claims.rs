@@ -1,4 +1,5 @@
 //! What decides: payments, sales and their ends, each within its caller's transaction.
+
 use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{BookingId, Currency, EventId, Timestamp, UserId};
 use ticketblitz_lock::Want;

@@ -157,23 +157,17 @@ pub(super) async fn snapshot(
     .bind(event)
     .fetch_all(&mut *conn)
     .await?;
-    let taken = rows::counting(conn, event, now).await?.into_iter().map(|claim| Taken {
-        hold: Some(claim.hold.hold),
-        booking: Some(claim.booking),
-        owner: claim.owner.into(),
-        want: claim.want,
-        state: match claim.state {
+    let mut snapshot = EventSnapshot::new(event).with_fence_floor(rows::fence(floor));
+    snapshot.areas = areas.into_iter().map(|(section, capacity)| Area::new(section, capacity)).collect();
+    for claim in rows::counting(conn, event, now).await? {
+        let state = match claim.state {
             ClaimState::Sold => TakenState::Sold,
             _ => TakenState::Paying { until: claim.until },
-        },
-        fence: claim.fence,
-    });
-    Ok(Some(EventSnapshot {
-        event,
-        fence_floor: rows::fence(floor),
-        areas: areas.into_iter().map(|(section, capacity)| Area { section, capacity }).collect(),
-        taken: taken.collect(),
-    }))
+        };
+        let taken = Taken::new(claim.owner, claim.want, state, claim.fence);
+        snapshot.taken.push(taken.with_hold(claim.hold.hold).with_booking(claim.booking));
+    }
+    Ok(Some(snapshot))
 }
 
 fn mode_text(mode: BookingMode) -> &'static str {

@@ -1,4 +1,5 @@
 //! Claims as rows.
+
 use ticketblitz_core::sqlite::{self, SqliteConnection};
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 use ticketblitz_lock::{Fence, HoldId, HoldRef, Want};
