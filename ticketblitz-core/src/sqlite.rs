@@ -90,6 +90,13 @@ impl Sqlite {
         self.writer.commits()
     }
 
+    /// As [`commits`](Self::commits), of those commits alone whose work
+    /// [announced](SqliteConnection::announce) something: for who waits for what few of them have.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.writer.news()
+    }
+
     /// Runs `work` in a transaction and commits it, in one commit with other callers' work where they wait.
     ///
     /// All of `work`'s effects are on the disk when this answers `Ok`, none of them when it answers `Err`.
@@ -184,6 +191,25 @@ mod tests {
         let commits = *db.commits().borrow() - before;
         assert!(commits < 100, "500 writes took {commits} commits");
         assert_eq!(count(&db).await, 500);
+    }
+
+    #[tokio::test]
+    async fn news_are_told_once_they_are_committed_and_other_commits_are_none() {
+        let (_dir, db) = numbers().await;
+        let (commits, news) = (db.commits(), db.news());
+        let before = (*commits.borrow(), *news.borrow());
+        insert(&db, 1, false).await.expect("written");
+        let announced = db.write(|conn| {
+            Box::pin(async move {
+                conn.announce();
+                query("INSERT INTO numbers VALUES (2)").execute(conn).await?;
+                Ok::<_, TestError>(())
+            })
+        });
+        announced.await.expect("written");
+        insert(&db, 3, false).await.expect("written");
+        let after = (*commits.borrow(), *news.borrow());
+        assert_eq!((after.0 - before.0, after.1 - before.1), (3, 1));
     }
 
     /// Two rows, `n` and `-n`, with a moment between them in which everybody else may run.

@@ -155,8 +155,9 @@ impl sealed::Rows for SqliteConnection {
         .bind(&event.key)
         .bind(envelope)
         .bind(event.occurred_at)
-        .execute(self)
+        .execute(&mut *self)
         .await?;
+        self.announce();
         Ok(())
     }
 

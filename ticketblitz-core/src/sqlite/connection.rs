@@ -23,6 +23,7 @@ const IDLE: usize = 8;
 #[derive(Debug)]
 pub struct SqliteConnection {
     raw: Connection,
+    news: bool,
 }
 
 impl SqliteConnection {
@@ -57,7 +58,17 @@ impl SqliteConnection {
     fn prepared(raw: Connection) -> Result<Self, Error> {
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
-        Ok(Self { raw })
+        Ok(Self { raw, news: false })
+    }
+
+    /// Tells whoever waits for [`news`](super::Sqlite::news) of this database, once what is being written is
+    /// committed. Without effect on a connection that only reads.
+    pub fn announce(&mut self) {
+        self.news = true;
+    }
+
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
     }
 
     /// One statement of the writer's own, which stays prepared.

@@ -78,6 +78,22 @@ pub(super) struct Writer {
     number: u64,
     jobs: mpsc::Sender<Message>,
     commits: watch::Receiver<u64>,
+    news: watch::Receiver<u64>,
+}
+
+/// The other ends of the counts.
+struct Counts {
+    commits: watch::Sender<u64>,
+    news: watch::Sender<u64>,
+}
+
+impl Counts {
+    fn committed(&self, news: bool) {
+        self.commits.send_modify(|count| *count += 1);
+        if news {
+            self.news.send_modify(|count| *count += 1);
+        }
+    }
 }
 
 enum Message {
@@ -90,7 +106,8 @@ impl Writer {
     /// times what they do.
     pub(super) fn spawn(connection: SqliteConnection) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let (count, commits) = watch::channel(0);
+        let ((commits_sender, commits), (news_sender, news)) = (watch::channel(0), watch::channel(0));
+        let counts = Counts { commits: commits_sender, news: news_sender };
         let runtime = Handle::try_current().map_err(Error::no_runtime)?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
@@ -98,14 +115,18 @@ impl Writer {
             // Work may use what needs a runtime around it.
             let _within = runtime.enter();
             WRITER_OF_THREAD.set(number);
-            run(connection, queue, &count);
+            run(connection, queue, &counts);
         };
         thread.spawn(write).map_err(Error::no_writer)?;
-        Ok(Self { number, jobs, commits })
+        Ok(Self { number, jobs, commits, news })
     }
 
     pub(super) fn commits(&self) -> watch::Receiver<u64> {
         self.commits.clone()
+    }
+
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.news.clone()
     }
 
     pub(super) async fn submit<T, E, F>(&self, work: F) -> Result<T, E>
@@ -143,7 +164,7 @@ impl Writer {
     }
 }
 
-fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, commits: &watch::Sender<u64>) {
+fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, counts: &Counts) {
     let mut closing = None;
     let mut shared = 0;
     while closing.is_none() {
@@ -166,7 +187,7 @@ fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, com
         }
         shared = jobs.len();
         if !jobs.is_empty() {
-            run_batch(&mut connection, jobs, commits);
+            run_batch(&mut connection, jobs, counts);
         }
     }
     // Closing checkpoints the log into the file; there is nobody left to tell if that fails, and it is
@@ -177,7 +198,7 @@ fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Message>, com
     }
 }
 
-fn run_batch(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>, commits: &watch::Sender<u64>) {
+fn run_batch(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>, counts: &Counts) {
     let mut outcome = connection.run("BEGIN IMMEDIATE", "cannot begin a transaction");
     let mut replies = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -192,11 +213,12 @@ fn run_batch(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>, commits
     if outcome.is_ok() {
         outcome = connection.run("COMMIT", "cannot commit");
     }
+    let news = connection.take_news();
     if outcome.is_err() {
         // After a failed COMMIT the transaction may still be open or be gone already; either is fine now.
         let _ = connection.run("ROLLBACK", "cannot roll back");
     } else {
-        commits.send_modify(|count| *count += 1);
+        counts.committed(news);
     }
     for reply in replies {
         reply(outcome.clone());

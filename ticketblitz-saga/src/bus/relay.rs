@@ -22,7 +22,7 @@ const AT_MOST: usize = 65_536;
 const REPEATED: usize = 256;
 /// After the database failed.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
-/// How often to look for what no commit of this process tells of: replays by an operator's tool.
+/// How often to look for what no commit of this process announces: replays by an operator's tool.
 const SEARCH: Duration = Duration::from_secs(1);
 
 pub(super) struct Relay {
@@ -60,7 +60,7 @@ impl Relay {
             }
         }
         let mut handling = Handling::default();
-        let mut commits = self.db.commits();
+        let mut news = self.db.news();
         let mut flushes = every(self.options.flush_interval);
         let mut searches = every(SEARCH);
         let mut more = true;
@@ -77,7 +77,7 @@ impl Relay {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some((key, result)) = handling.ended() => self.ended(&key, result),
-                changed = commits.changed(), if !more => match changed {
+                changed = news.changed(), if !more => match changed {
                     Ok(()) => more = true,
                     Err(_) => break, // the database is closed
                 },
@@ -128,7 +128,7 @@ impl Relay {
             }
             Err(error) => {
                 self.warn(&error);
-                false // the next commit or search tries again
+                false // the next news or search tries again
             }
         }
     }
