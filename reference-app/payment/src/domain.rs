@@ -273,6 +273,8 @@ mod tests {
         assert_eq!(failed.permission(Timestamp::EPOCH), Permission::Settled);
     }
 
+    type Change = fn(&mut Payment) -> Result<(), IllegalTransition>;
+
     #[test]
     fn what_is_settled_stays_so() {
         for (status, may_settle, may_go_back) in [
@@ -283,7 +285,7 @@ mod tests {
             (Status::Refunded, false, false),
         ] {
             let before = Payment { status, ..payment(10_000) };
-            let changes: [(bool, fn(&mut Payment) -> Result<(), IllegalTransition>); 3] = [
+            let changes: [(bool, Change); 3] = [
                 (may_settle, |payment| payment.succeed(Some("ch_1".to_owned())).map(drop)),
                 (may_settle, |payment| payment.fail("declined")),
                 (may_go_back, Payment::refund),

@@ -104,7 +104,7 @@ pub(super) async fn read(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let event = InventoryEvent {
-        booking_mode: mode(&row.try_get::<String>("mode")?),
+        booking_mode: mode(&row.try_get::<String>("mode")?)?,
         currency: row.try_get("currency")?,
         max_seats_per_customer: row.try_get("max_per_customer")?,
         sales_start: row.try_get("sales_start")?,
@@ -170,7 +170,7 @@ pub(super) async fn snapshot(
     });
     Ok(Some(EventSnapshot {
         event,
-        fence_floor: rows::fence(floor),
+        fence_floor: rows::fence(floor)?,
         areas: areas.into_iter().map(|(section, capacity)| Area { section, capacity }).collect(),
         taken: taken.collect(),
     }))
@@ -183,7 +183,10 @@ fn mode_text(mode: BookingMode) -> &'static str {
     }
 }
 
-/// The table's own check allows no third one.
-fn mode(text: &str) -> BookingMode {
-    if text == "VISUAL" { BookingMode::Visual } else { BookingMode::Tatkal }
+pub(super) fn mode(text: &str) -> Result<BookingMode, sqlite::Error> {
+    match text {
+        "VISUAL" => Ok(BookingMode::Visual),
+        "TATKAL" => Ok(BookingMode::Tatkal),
+        _ => Err(sqlite::Error::decode(format!("{text} is no booking mode"))),
+    }
 }
