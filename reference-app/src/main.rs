@@ -5,6 +5,7 @@ mod backup;
 mod banner;
 mod config;
 mod demo;
+mod out;
 #[cfg(test)]
 mod races;
 mod role;
@@ -49,8 +50,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stderr)] // the operator's answer
 fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ticketblitz: {sentence}");
+    out::failure(sentence);
     ExitCode::FAILURE
 }
