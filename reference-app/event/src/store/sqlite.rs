@@ -1,5 +1,6 @@
 //! The events in SQLite.
 
+mod intents;
 mod rows;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, EventId, Timestamp};
 use ticketblitz_saga::{inbox, outbox};
 
-use super::{Counted, Error, Filter, Query, Store, What};
+use super::{Counted, Error, Filter, Intent, Query, Store, What};
 use crate::audit;
 use crate::audit::Snapshot;
 use crate::domain::{Phase, Record, Spec, State};
@@ -120,6 +121,22 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn intend(&self, id: EventId, intent: Intent) -> Result<(), Error> {
+        self.db.write(move |conn| Box::pin(async move { intents::keep(conn, id, &intent).await })).await
+    }
+
+    async fn intent(&self, id: EventId) -> Result<Option<Intent>, Error> {
+        intents::of(self.db.readers(), id).await
+    }
+
+    async fn intended(&self) -> Result<Vec<EventId>, Error> {
+        intents::all(self.db.readers()).await
+    }
+
+    async fn forget_intent(&self, id: EventId) -> Result<(), Error> {
+        self.db.write(move |conn| Box::pin(async move { intents::forget(conn, id).await })).await
+    }
+
     async fn update(
         &self,
         id: EventId,
@@ -131,6 +148,7 @@ impl Store for SqliteStore {
             .write(move |conn| {
                 Box::pin(async move {
                     let updated = rows::update(conn, id, version, &spec).await?;
+                    intents::forget(conn, id).await?;
                     if updated {
                         outbox::push(conn, &changed).await?;
                     }
@@ -149,6 +167,7 @@ impl Store for SqliteStore {
                          WHERE id = $1 AND phase = 'PUBLISHED'",
                     );
                     let first = done.bind(id).execute(&mut *conn).await? == 1;
+                    intents::forget(conn, id).await?;
                     if first {
                         outbox::push(conn, &cancelled).await?;
                     }
