@@ -133,17 +133,17 @@ impl Client {
         let request = self.request(method, path, body, headers)?;
         let sent = self.transport.send_within(request, self.timeout).await;
         let response = sent.map_err(|error| match error {
-            TransportError::Unreachable(why) => self.unavailable(why),
-            TransportError::OutcomeUnknown(why) => self.outcome_unknown(why),
+            TransportError::Unreachable(why) => self.unavailable(&why),
+            TransportError::OutcomeUnknown(why) => self.outcome_unknown(&why),
         })?;
         self.read(&response)
     }
 
-    fn unavailable(&self, reason: impl ToString) -> ClientError {
+    fn unavailable(&self, reason: &dyn std::fmt::Display) -> ClientError {
         ClientError::Unavailable { peer: self.peer, reason: reason.to_string() }
     }
 
-    fn outcome_unknown(&self, reason: impl ToString) -> ClientError {
+    fn outcome_unknown(&self, reason: &dyn std::fmt::Display) -> ClientError {
         ClientError::OutcomeUnknown { peer: self.peer, reason: reason.to_string() }
     }
 
@@ -154,7 +154,7 @@ impl Client {
         body: Option<&B>,
         headers: HeaderMap,
     ) -> Result<Request<Body>, ClientError> {
-        let bytes = body.map(serde_json::to_vec).transpose().map_err(|error| self.unavailable(error))?;
+        let bytes = body.map(serde_json::to_vec).transpose().map_err(|error| self.unavailable(&error))?;
         let mut request = Request::builder().method(method).uri(path);
         if let Some(all) = request.headers_mut() {
             *all = headers;
@@ -165,12 +165,12 @@ impl Client {
             if let Some((tokens, caller)) = &self.tokens {
                 let token = tokens.mint(caller);
                 let bearer = HeaderValue::try_from(format!("Bearer {token}"));
-                let bearer = bearer.map_err(|error| self.unavailable(error))?;
+                let bearer = bearer.map_err(|error| self.unavailable(&error))?;
                 all.insert(AUTHORIZATION, bearer);
             }
         }
         let body = bytes.map_or_else(Body::empty, Body::from);
-        request.body(body).map_err(|error| self.unavailable(error))
+        request.body(body).map_err(|error| self.unavailable(&error))
     }
 
     fn read<T: DeserializeOwned>(&self, response: &Response<Bytes>) -> Result<T, ClientError> {
@@ -179,10 +179,10 @@ impl Client {
             let body: &[u8] = if response.body().is_empty() { b"null" } else { response.body() };
             return serde_json::from_slice(body)
                 // It was done, and what came of it cannot be read.
-                .map_err(|error| self.outcome_unknown(format!("unreadable answer: {error}")));
+                .map_err(|error| self.outcome_unknown(&format!("unreadable answer: {error}")));
         }
         let Some(mut problem) = Problem::from_json(status, response.body()) else {
-            return Err(self.outcome_unknown(format!("answered {status}")));
+            return Err(self.outcome_unknown(&format!("answered {status}")));
         };
         let retry_after =
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -191,11 +191,11 @@ impl Client {
         }
         // What went wrong inside the other service may have gone wrong after the effect, and is no word of ours.
         if status.is_server_error() && status != http::StatusCode::SERVICE_UNAVAILABLE {
-            return Err(self.outcome_unknown(problem));
+            return Err(self.outcome_unknown(&problem));
         }
         // Refused to us, not to whoever we call for: the secrets differ, which only an operator can mend.
         if self.tokens.is_some() && matches!(status.as_u16(), 401 | 403) {
-            return Err(self.unavailable(format!("does not know this service: {problem}")));
+            return Err(self.unavailable(&format!("does not know this service: {problem}")));
         }
         Err(ClientError::Problem(problem))
     }
