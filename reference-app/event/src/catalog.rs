@@ -11,7 +11,7 @@ use contract::InventoryClient;
 use contract::event::EventRequest;
 use contract::events::{EVENT_CREATED, EventChanged};
 use platform::auth::{Caller, Role};
-use platform::bus;
+use platform::{Stripes, bus};
 use ticketblitz_core::{Clock, Envelope, EventId, Timestamp};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
@@ -31,15 +31,21 @@ pub(crate) struct Catalog {
     inventory: InventoryClient,
     cache: Cache,
     /// Two changes of one event at once would reach inventory and store in two orders.
-    changing: Vec<Mutex<()>>,
+    changing: Stripes<Mutex<()>>,
     /// A change may have come to the inventory and not to the store.
     half_done: Notify,
 }
 
 impl Catalog {
     pub(crate) fn new(store: Arc<dyn Store>, inventory: InventoryClient, clock: Arc<dyn Clock>) -> Self {
-        let changing = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
-        Self { store, clock, inventory, cache: Cache::default(), changing, half_done: Notify::new() }
+        Self {
+            store,
+            clock,
+            inventory,
+            cache: Cache::default(),
+            changing: Stripes::new(STRIPES),
+            half_done: Notify::new(),
+        }
     }
 
     pub(crate) async fn get(&self, id: EventId) -> Result<Arc<Shown>, Error> {
@@ -109,7 +115,7 @@ impl Catalog {
     }
 
     async fn alone(&self, id: EventId) -> MutexGuard<'_, ()> {
-        self.changing[cache::stripe(id, STRIPES)].lock().await
+        self.changing.of(id).lock().await
     }
 }
 

@@ -1,12 +1,12 @@
 //! The desk: what holds and payments share. It keeps the lock's memory in step with the store.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::inventory::{InventoryEvent, LiveArea, LiveSeats, SeatState};
 use moka::future::Cache;
+use platform::Stripes;
 use ticketblitz_core::{Clock, EventId};
 use ticketblitz_lock::{AttemptId, HoldId, HoldRef, LockError, SeatStore};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -15,7 +15,7 @@ use crate::domain::{self, Plan};
 use crate::error::{Error, seat_state};
 use crate::store::Store;
 
-/// Stripes of the gates: events that share one wait for each other's loads, which are rare.
+/// Events that share a gate wait for each other's loads, which are rare.
 const GATES: usize = 64;
 /// Seats whose plans are kept in memory.
 const CACHED_SEATS: u64 = 5_000_000;
@@ -35,7 +35,9 @@ pub(crate) struct Desk {
     pub(crate) attempts: Cache<AttemptId, [u8; 32]>,
     plans: Cache<EventId, Arc<Plan>>,
     tagged: Cache<u32, Arc<[EventId]>>,
-    gates: Gates,
+    /// One an event: those who change store and lock share it, those who load have it alone, so that no lock is loaded
+    /// with what stopped being true meanwhile.
+    gates: Stripes<RwLock<()>>,
     /// Events whose lock could not be told what the store knows. The sweeper tells it again.
     behind: Mutex<HashSet<EventId>>,
 }
@@ -58,7 +60,7 @@ impl Desk {
             attempts: Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(hold_ceiling * 2).build(),
             plans: Cache::builder().max_capacity(CACHED_SEATS).weigher(weight).build(),
             tagged: Cache::builder().max_capacity(100_000).build(),
-            gates: Gates::default(),
+            gates: Stripes::new(GATES),
             behind: Mutex::default(),
         }
     }
@@ -260,30 +262,5 @@ impl From<LockFailure> for Error {
             LockFailure::Lock(error) => error.into(),
             LockFailure::Load(error) => error,
         }
-    }
-}
-
-/// One gate an event, more or less: those who change store and lock share it, those who load have it alone, so
-/// that no lock is loaded with what stopped being true meanwhile. A fixed number of them, whatever ids are asked for.
-#[derive(Debug)]
-struct Gates {
-    gates: Vec<RwLock<()>>,
-    hash: std::hash::RandomState,
-}
-
-impl Default for Gates {
-    fn default() -> Self {
-        Self {
-            gates: std::iter::repeat_with(RwLock::default).take(GATES).collect(),
-            hash: std::hash::RandomState::new(),
-        }
-    }
-}
-
-impl Gates {
-    fn of(&self, event: EventId) -> &RwLock<()> {
-        let stripes = u64::try_from(GATES).unwrap_or(1);
-        let stripe = usize::try_from(self.hash.hash_one(event) % stripes).unwrap_or_default();
-        &self.gates[stripe]
     }
 }

@@ -16,6 +16,7 @@ pub mod problem;
 pub mod retention;
 pub mod server;
 pub mod service;
+pub mod stripes;
 pub mod telemetry;
 pub mod transport;
 
@@ -24,4 +25,5 @@ pub use health::Health;
 pub use problem::{FieldError, Invalid, Kind, Problem, kinds};
 pub use retention::Purge;
 pub use service::{Service, StartError, Worker};
+pub use stripes::Stripes;
 pub use transport::{Transport, TransportError};
