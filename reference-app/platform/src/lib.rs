@@ -4,6 +4,7 @@
 //! [`layers::standard`] makes its router fit to be served by [`server::serve`] or called in the same process
 //! through a [`Transport`]; a typed [`Client`] cannot tell the two apart.
 
+pub mod apart;
 pub mod auth;
 pub mod bus;
 pub mod client;
@@ -20,6 +21,7 @@ pub mod stripes;
 pub mod telemetry;
 pub mod transport;
 
+pub use apart::{apart, read_apart};
 pub use client::{Client, ClientError};
 pub use health::Health;
 pub use problem::{FieldError, Invalid, Kind, Problem, kinds};

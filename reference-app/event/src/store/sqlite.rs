@@ -6,6 +6,7 @@ mod rows;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use platform::read_apart;
 use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, EventId, Timestamp};
 use ticketblitz_saga::{inbox, outbox};
@@ -178,12 +179,21 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: EventId) -> Result<Option<Record>, Error> {
-        let row = one(rows::SELECT, id).fetch_optional(self.db.readers()).await?;
-        Ok(row.as_ref().map(rows::record).transpose()?)
+        let db = self.db.clone();
+        // A layout may have a hundred thousand seats.
+        read_apart(async move {
+            let row = one(rows::SELECT, id).fetch_optional(db.readers()).await?;
+            Ok(row.as_ref().map(rows::record).transpose()?)
+        })
+        .await
     }
 
     async fn list(&self, query: Query, now: Timestamp) -> Result<Vec<Record>, Error> {
-        rows::records(&some(rows::SELECT, &query, now).fetch_all(self.db.readers()).await?)
+        let db = self.db.clone();
+        read_apart(
+            async move { rows::records(&some(rows::SELECT, &query, now).fetch_all(db.readers()).await?) },
+        )
+        .await
     }
 
     async fn state(&self, id: EventId) -> Result<Option<State>, Error> {

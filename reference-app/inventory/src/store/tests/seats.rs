@@ -158,3 +158,20 @@ async fn a_seat_that_lapsed_is_free_however_many_lapsed_before_it() {
     rig.started(&Rig::at(begin(9, 50, 8), rig.now + LATE)).await;
     assert_eq!(rig.refused(&Rig::at(begin(9, 50, 9), rig.now + LATE)).await, Refusal::Taken);
 }
+
+#[tokio::test]
+async fn a_layout_is_not_read_by_the_thread_that_serves_everybody() {
+    let rig = Rig::new().await;
+    let mut read = Box::pin(async {
+        let event = rig.store.event(rig.seated).await.expect("read");
+        let snapshot = rig.store.snapshot(rig.seated, rig.now).await.expect("read");
+        event.is_some() && snapshot.is_some()
+    });
+    let others = std::future::ready(());
+    tokio::select! {
+        biased;
+        _ = &mut read => panic!("nobody else had a turn"),
+        () = others => {}
+    }
+    assert!(read.await);
+}
