@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use contract::inventory::{InventoryEvent, LiveArea, LiveSeats, SeatState};
 use moka::future::Cache;
-use platform::Stripes;
+use platform::{Stripes, apart};
 use ticketblitz_core::{Clock, EventId};
-use ticketblitz_lock::{AttemptId, HoldId, HoldRef, LockError, SeatStore};
+use ticketblitz_lock::{AttemptId, EventStatus, HoldId, HoldRef, LockError, SeatStore};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::{self, Plan};
@@ -21,6 +21,8 @@ const GATES: usize = 64;
 const CACHED_SEATS: u64 = 5_000_000;
 /// Idempotency keys that are remembered; one costs about a hundred bytes.
 const REMEMBERED_KEYS: u64 = 500_000;
+/// An event of more seats is shown apart: a hundred thousand take tens of milliseconds.
+const LARGE: usize = 2_000;
 /// How often an event is loaded for one request: a store that forgets faster is out of order.
 const LOADS: usize = 3;
 
@@ -185,30 +187,11 @@ impl Desk {
     pub(crate) async fn live(&self, event: EventId) -> Result<LiveSeats, Error> {
         let plan = self.plan(event).await?;
         let status = self.loaded(event, || self.locks.status(event)).await?;
-        let mut live = LiveSeats { event_id: event, version: status.version, seats: None, areas: None };
-        if plan.event.booking_mode == contract::event::BookingMode::Visual {
-            let mut seats: BTreeMap<_, _> = plan.seats().map(|seat| (seat, SeatState::Available)).collect();
-            for (seat, state) in status.seats {
-                if let Some(entry) = seats.get_mut(&seat) {
-                    *entry = seat_state(state);
-                }
-            }
-            live.seats = Some(seats);
+        if plan.size() > LARGE {
+            Ok(apart(move || shown(event, &plan, status)).await)
         } else {
-            let areas = plan.event.sections.iter().filter_map(|section| {
-                let area = status.areas.iter().find(|area| area.section == section.name)?;
-                Some(LiveArea {
-                    name: area.section.clone(),
-                    capacity: area.capacity,
-                    available: area.free(),
-                    held: area.held,
-                    paying: area.paying,
-                    sold: area.sold,
-                })
-            });
-            live.areas = Some(areas.collect());
+            Ok(shown(event, &plan, status))
         }
-        Ok(live)
     }
 
     /// Tells the lock at start what a crash may have kept from it.
@@ -263,4 +246,32 @@ impl From<LockFailure> for Error {
             LockFailure::Load(error) => error,
         }
     }
+}
+
+/// Every place of the event and its state.
+fn shown(event: EventId, plan: &Plan, status: EventStatus) -> LiveSeats {
+    let mut live = LiveSeats { event_id: event, version: status.version, seats: None, areas: None };
+    if plan.event.booking_mode == contract::event::BookingMode::Visual {
+        let mut seats: BTreeMap<_, _> = plan.seats().map(|seat| (seat, SeatState::Available)).collect();
+        for (seat, state) in status.seats {
+            if let Some(entry) = seats.get_mut(&seat) {
+                *entry = seat_state(state);
+            }
+        }
+        live.seats = Some(seats);
+    } else {
+        let areas = plan.event.sections.iter().filter_map(|section| {
+            let area = status.areas.iter().find(|area| area.section == section.name)?;
+            Some(LiveArea {
+                name: area.section.clone(),
+                capacity: area.capacity,
+                available: area.free(),
+                held: area.held,
+                paying: area.paying,
+                sold: area.sold,
+            })
+        });
+        live.areas = Some(areas.collect());
+    }
+    live
 }
