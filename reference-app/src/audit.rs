@@ -2,7 +2,6 @@
 //!
 //! The stores are read one after another while a server may be writing, so a difference between two of them counts
 //! only if it is in every reading for longer than the system takes to carry a thing from one to the next.
-#![allow(clippy::print_stdout)] // what it is for
 
 mod invariants;
 
@@ -17,6 +16,7 @@ use serde::de::DeserializeOwned;
 use ticketblitz_core::{Clock, EventId, SystemClock, Timestamp};
 
 use crate::config::AuditArgs;
+use crate::out::say;
 use crate::role::Role;
 use invariants::{Ledger, Reading, Violation, check};
 
@@ -33,11 +33,11 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
     let auditor = Auditor::new(args, Arc::new(SystemClock))?;
     let (reading, broken) = auditor.settled().await?;
     if broken.is_empty() {
-        println!("{}", summary(&reading));
+        say!("{}", summary(&reading));
         return Ok(());
     }
     for violation in &broken {
-        println!("{violation}");
+        say!("{violation}");
     }
     // A booking that was cut off half way looks broken until it is finished.
     let idle = if reading.live.is_empty() {

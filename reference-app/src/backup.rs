@@ -2,7 +2,6 @@
 //!
 //! Databases first, all of one moment. Mails are written before they are noted as sent and never deleted, and keys are
 //! made once, so that the files of that moment can be copied after it.
-#![allow(clippy::print_stdout)] // what it is for
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -13,6 +12,7 @@ use std::time::Instant;
 use rustix::fs::FlockOperation;
 
 use crate::config::BackupArgs;
+use crate::out::say;
 use crate::role::Role;
 
 /// What SQLite keeps beside a database, and the lock of whoever serves: none of it belongs in a copy.
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: BackupArgs) -> Result<(), String> {
     let copied = partial.files(&data_dir, &notified).and_then(|files| partial.finish(&dir).map(|()| files));
     let (files, mails) =
         copied.map_err(|error| format!("the copy in {} cannot be written: {error}", dir.display()))?;
-    println!(
+    say!(
         "Copied {} databases of one moment, {mails} mails and {files} other files to {} in {} ms; writers waited {:.1} ms.\n\
          Start it with: ticketblitz serve --data-dir {}",
         names.len(),

@@ -1,12 +1,12 @@
 //! What the operator sees while the system starts and once it is up.
-#![allow(clippy::print_stdout)] // what it is for
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use auth::AdminAnnouncement;
 
 use crate::config::ServeArgs;
+use crate::out::{piece, say};
 use crate::role::Role;
 
 /// One line that says what is being prepared.
@@ -22,17 +22,16 @@ impl Progress {
 
     pub(crate) fn step(&self, what: &str) {
         if self.terminal {
-            print!("\r\x1b[K  {what} ...");
             // A lost progress line is no reason to stop.
-            let _ = std::io::stdout().flush();
+            let _ = piece(&format!("\r\x1b[K  {what} ..."));
         } else {
-            println!("  {what} ...");
+            say!("  {what} ...");
         }
     }
 
     pub(crate) fn done(self) -> Duration {
         if self.terminal {
-            print!("\r\x1b[K");
+            let _ = piece("\r\x1b[K");
         }
         self.began.elapsed()
     }
@@ -42,25 +41,25 @@ pub(crate) fn print(args: &ServeArgs, roles: &[Role], admin: Option<&AdminAnnoun
     let url = |role: Role| {
         format!("http://{}", std::net::SocketAddr::new(args.listen, role.port() + args.port_offset))
     };
-    println!("TicketBlitz {} is up after {} ms.\n", env!("CARGO_PKG_VERSION"), took.as_millis());
+    say!("TicketBlitz {} is up after {} ms.\n", env!("CARGO_PKG_VERSION"), took.as_millis());
     for role in roles {
-        println!("  {:<13} {}", role.name(), url(*role));
+        say!("  {:<13} {}", role.name(), url(*role));
     }
-    println!("\n  data in       {}", args.data_dir.display());
+    say!("\n  data in       {}", args.data_dir.display());
     if !roles.contains(&Role::Gateway) {
         return;
     }
-    println!("  API           {}/docs", url(Role::Gateway));
-    println!("  mail sent     {}/mail", url(Role::Notification));
+    say!("  API           {}/docs", url(Role::Gateway));
+    say!("  mail sent     {}/mail", url(Role::Notification));
     if let Some(admin) = admin {
-        println!(
+        say!(
             "\n  Administrator {} with the password {} (kept in {})",
             admin.email,
             admin.password,
             admin.path.display()
         );
     }
-    println!("\nTry next:\n  curl {}/api/events", url(Role::Gateway));
+    say!("\nTry next:\n  curl {}/api/events", url(Role::Gateway));
     let offset = if args.port_offset == 0 { String::new() } else { format!(" --url {}", url(Role::Gateway)) };
-    println!("  cargo run --release -- demo{offset}\n\nStop with Ctrl-C.");
+    say!("  cargo run --release -- demo{offset}\n\nStop with Ctrl-C.");
 }

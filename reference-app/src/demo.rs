@@ -1,5 +1,4 @@
 //! `ticketblitz demo`: one buyer goes through the nine steps of a booking as a client of a running system, or a crowd buys.
-#![allow(clippy::print_stdout)] // what it is for
 
 mod api;
 mod crowd;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::config::DemoArgs;
+use crate::out::say;
 use api::{Api, text};
 
 /// How long the demo waits for what the system does by itself: counting seats, sending mail.
@@ -26,7 +26,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), String> {
 async fn one_buyer(args: &DemoArgs) -> Result<(), String> {
     let mut demo = Demo { api: Api::new(&args.url)?, step: 0 };
     let began = Instant::now();
-    println!("A buyer at {}\n", args.url);
+    say!("A buyer at {}\n", args.url);
     demo.register().await?;
     let event = demo.browse().await?;
     let seat = demo.choose(&event).await?;
@@ -36,7 +36,7 @@ async fn one_buyer(args: &DemoArgs) -> Result<(), String> {
     demo.confirm(&booking).await?;
     demo.count(&event).await?;
     demo.mail(&booking, &args.data_dir).await?;
-    println!("\nSold in {}.", millis(began.elapsed()));
+    say!("\nSold in {}.", millis(began.elapsed()));
     Ok(())
 }
 
@@ -48,7 +48,7 @@ struct Demo {
 impl Demo {
     fn done(&mut self, began: Instant, what: &str) {
         self.step += 1;
-        println!("{}. {what:<72} {:>10}", self.step, millis(began.elapsed()));
+        say!("{}. {what:<72} {:>10}", self.step, millis(began.elapsed()));
     }
 
     async fn register(&mut self) -> Result<(), String> {
@@ -161,7 +161,7 @@ impl Demo {
         // The data directory may be another machine's.
         let place = if file.exists() { file.display().to_string() } else { self.api.url("/mail") };
         self.done(began, "sent the confirmation by mail");
-        println!("   {place}");
+        say!("   {place}");
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod backup;
 mod banner;
 mod config;
 mod demo;
+mod out;
 #[cfg(test)]
 mod races;
 mod role;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use config::{Command, ConfigError};
 
-/// SQLite's and Rust's alike: a quarter of a booking's processor time went into the C library's.
+/// SQLite's and Rust's alike: a fifth of a booking's processor time went into the C library's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -49,8 +50,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stderr)] // the operator's answer
 fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ticketblitz: {sentence}");
+    out::failure(sentence);
     ExitCode::FAILURE
 }

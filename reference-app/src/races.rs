@@ -5,6 +5,7 @@
 //! answer was lost, it comes at any moment until that is looked up.
 #![allow(clippy::print_stdout)] // the figures of a soak
 
+mod set_back;
 #[path = "../tests/system/common/soak.rs"]
 mod soak;
 mod world;

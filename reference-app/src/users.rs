@@ -1,5 +1,4 @@
 //! `ticketblitz users`: makes users, beside a running server too.
-#![allow(clippy::print_stdout)] // what it is for
 
 use std::sync::Arc;
 
@@ -7,6 +6,7 @@ use platform::auth::Role;
 use ticketblitz_core::SystemClock;
 
 use crate::config::{UsersArgs, UsersCommand};
+use crate::out;
 
 pub(crate) async fn run(args: UsersArgs) -> Result<(), String> {
     let UsersCommand::Create { email, name, role, password, data_dir, passwords } = args.command;
@@ -24,11 +24,14 @@ pub(crate) async fn run(args: UsersArgs) -> Result<(), String> {
     let generated = password.is_none();
     let password = password.unwrap_or_else(random_password);
     let user = users.create(&email, &name, &password, role).await.map_err(|error| error.to_string())?;
-    println!("{user} {email} is {role}");
-    if generated {
-        println!("password: {password}");
+    let password = if generated { format!("\npassword: {password}") } else { String::new() };
+    match out::line(format_args!("{user} {email} is {role}{password}")) {
+        // It is printed once and kept nowhere.
+        Err(error) if generated => Err(format!(
+            "{email} is made, but nobody could read its password ({error}); make another user, with --password"
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// 20 letters and digits: about 119 bits.

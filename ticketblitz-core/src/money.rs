@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The codes of ISO 4217 that prices are made in, as of 2026: its list one without precious metals, units of account of
-/// international bodies, and the codes for tests and for no currency.
+/// The codes of ISO 4217 that prices are made in, as of 2026: its list one without those that have no minor unit
+/// (precious metals, most units of account of international bodies, tests, no currency).
 const ACTIVE: &str = "\
     AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE \
     CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF \

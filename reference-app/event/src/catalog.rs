@@ -1,6 +1,7 @@
 //! The catalog: reads from a cache, and changes that the inventory learns first.
 
 mod cache;
+mod changes;
 mod shown;
 
 use std::sync::Arc;
@@ -8,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use contract::InventoryClient;
 use contract::event::EventRequest;
-use contract::events::{EVENT_CANCELLED, EVENT_CHANGED, EVENT_CREATED, EventCancelled, EventChanged};
+use contract::events::{EVENT_CREATED, EventChanged};
 use platform::auth::{Caller, Role};
-use platform::bus;
+use platform::{Stripes, bus};
 use ticketblitz_core::{Clock, Envelope, EventId, Timestamp};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::domain::{self, Phase, Record};
 use crate::error::Error;
@@ -30,13 +31,21 @@ pub(crate) struct Catalog {
     inventory: InventoryClient,
     cache: Cache,
     /// Two changes of one event at once would reach inventory and store in two orders.
-    changing: Vec<Mutex<()>>,
+    changing: Stripes<Mutex<()>>,
+    /// A change may have come to the inventory and not to the store.
+    half_done: Notify,
 }
 
 impl Catalog {
     pub(crate) fn new(store: Arc<dyn Store>, inventory: InventoryClient, clock: Arc<dyn Clock>) -> Self {
-        let changing = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
-        Self { store, clock, inventory, cache: Cache::default(), changing }
+        Self {
+            store,
+            clock,
+            inventory,
+            cache: Cache::default(),
+            changing: Stripes::new(STRIPES),
+            half_done: Notify::new(),
+        }
     }
 
     pub(crate) async fn get(&self, id: EventId) -> Result<Arc<Shown>, Error> {
@@ -88,49 +97,6 @@ impl Catalog {
         Ok(())
     }
 
-    pub(crate) async fn change(
-        &self,
-        caller: &Caller,
-        id: EventId,
-        request: &EventRequest,
-    ) -> Result<Record, Error> {
-        let _alone = self.alone(id).await;
-        let stored = self.theirs(caller, id).await?;
-        let now = self.clock.now();
-        let spec = domain::check(request, now, Some(stored.spec.starts_at)).map_err(Error::Invalid)?;
-        if stored.phase == Phase::Cancelled {
-            return Err(Error::Cancelled);
-        }
-        // Nor can sales that have opened be closed to change what was fixed.
-        if stored.spec.sales_opened(now) && !(spec.sales_opened(now) && spec.sells_alike(&stored.spec)) {
-            return Err(Error::OnSale);
-        }
-        self.inventory.put_event(id, &spec.for_inventory()).await?;
-        let version = stored.version;
-        let changed = Record { spec: Arc::new(spec), version: version + 1, ..stored };
-        let data = EventChanged { event: changed.event(now) };
-        let told = message(EVENT_CHANGED, id, changed.version, &data, now);
-        let updated = self.store.update(id, version, Arc::clone(&changed.spec), told).await?;
-        self.cache.changed(id);
-        // Whoever changes or cancels it waits for us, so only another process can have come between.
-        if updated { Ok(changed) } else { Err(Error::Cancelled) }
-    }
-
-    /// Closes the event in the inventory, then cancels it. Cancelled before: the same answer.
-    pub(crate) async fn cancel(&self, caller: &Caller, id: EventId) -> Result<(), Error> {
-        let _alone = self.alone(id).await;
-        let stored = self.theirs(caller, id).await?;
-        if stored.phase == Phase::Cancelled {
-            return Ok(());
-        }
-        self.inventory.close_event(id).await?;
-        let data = EventCancelled { event_id: id };
-        let told = message(EVENT_CANCELLED, id, stored.version + 1, &data, self.clock.now());
-        self.store.cancel(id, told).await?;
-        self.cache.changed(id);
-        Ok(())
-    }
-
     /// Counts what happened to a booking.
     pub(crate) async fn count(&self, counted: Counted) -> Result<(), store::Error> {
         self.store.count(counted).await?;
@@ -149,7 +115,7 @@ impl Catalog {
     }
 
     async fn alone(&self, id: EventId) -> MutexGuard<'_, ()> {
-        self.changing[cache::stripe(id, STRIPES)].lock().await
+        self.changing.of(id).lock().await
     }
 }
 

@@ -9,13 +9,15 @@ use contract::event::{BookingMode, Event, EventStatus, EventSummary, Section};
 use contract::inventory::InventoryEvent;
 pub(crate) use layout::{default_layout, places};
 pub(crate) use request::check;
+use serde::{Deserialize, Serialize};
 use ticketblitz_core::{Currency, EventId, Timestamp, UserId};
 
 /// A field of a request and what is wrong with it.
 pub(crate) type Wrong = (String, String);
 
 /// What an organizer says about an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Spec {
     pub(crate) name: String,
     pub(crate) venue: String,

@@ -10,6 +10,7 @@ mod error;
 mod http;
 mod samples;
 mod store;
+mod unfinished;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,6 +65,12 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
         let catalog = Arc::clone(&catalog);
         workers.push(Worker::new("sample-events", move |shutdown| samples::publish(catalog, shutdown)));
     }
+    // At once too: what is shown is what is sold. What the inventory does not answer now, it is asked again.
+    if let Err(error) = catalog.settle_all().await {
+        tracing::warn!(%error, "a change of an event is finished later");
+    }
+    let unfinished = Arc::clone(&catalog);
+    workers.push(Worker::new("unfinished-changes", move |shutdown| unfinished::finish(unfinished, shutdown)));
     let (router, openapi) = http::router(Arc::clone(&catalog));
     let counts = Arc::new(counts::Counts::new(catalog));
     let topics = vec![BOOKING_CONFIRMED.to_owned(), BOOKING_CANCELLED.to_owned()];

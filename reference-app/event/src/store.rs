@@ -31,7 +31,20 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Drops the drafts of requests that a crash has cut off: nobody was answered.
     async fn discard_abandoned(&self) -> Result<u64, Error>;
 
-    /// Changes a published event that is at `version`, and tells it. `false` if it is no longer so.
+    /// Keeps what is about to be done to an event, in place of what was before.
+    async fn intend(&self, id: EventId, intent: Intent) -> Result<(), Error>;
+
+    /// What is being done to an event.
+    async fn intent(&self, id: EventId) -> Result<Option<Intent>, Error>;
+
+    /// The events that something is being done to.
+    async fn intended(&self) -> Result<Vec<EventId>, Error>;
+
+    /// Nothing comes of it.
+    async fn forget_intent(&self, id: EventId) -> Result<(), Error>;
+
+    /// Changes a published event that is at `version`, and tells it. `false` if it is no longer so. Either way what was
+    /// intended is over.
     async fn update(
         &self,
         id: EventId,
@@ -40,7 +53,7 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
         changed: Envelope,
     ) -> Result<bool, Error>;
 
-    /// Cancels an event and tells it; `false` if it was cancelled before.
+    /// Cancels an event and tells it; `false` if it was cancelled before. What was intended is over.
     async fn cancel(&self, id: EventId, cancelled: Envelope) -> Result<bool, Error>;
 
     /// The event, unless it is a draft.
@@ -57,6 +70,14 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Counts what happened to a booking: once, however often and in whatever order its messages come.
     async fn count(&self, counted: Counted) -> Result<(), Error>;
+}
+
+/// What is being done to an event, in the inventory and here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// It is to be so.
+    Change(Arc<Spec>),
+    Cancel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

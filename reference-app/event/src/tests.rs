@@ -3,6 +3,7 @@
 mod counts;
 mod reads;
 mod samples;
+mod unfinished;
 mod writes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +44,8 @@ impl KeySource for NoKeys {
 struct Inventory {
     calls: Arc<Mutex<Vec<(String, Value)>>>,
     down: Arc<AtomicBool>,
+    /// It does what it is told, and its answer is lost.
+    loses_answers: Arc<AtomicBool>,
 }
 
 impl Inventory {
@@ -60,11 +63,27 @@ impl Inventory {
         let body = request.into_body().collect().await.expect("a body").to_bytes();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         this.calls.lock().unwrap_or_else(PoisonError::into_inner).push((call, body));
+        if this.loses_answers.load(Ordering::SeqCst) {
+            return StatusCode::BAD_GATEWAY.into_response();
+        }
         StatusCode::NO_CONTENT.into_response()
     }
 
     fn calls(&self) -> Vec<(String, Value)> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_loses_answers(&self, loses: bool) {
+        self.loses_answers.store(loses, Ordering::SeqCst);
+    }
+
+    /// How many places it was last told that this event has, if it sells it still.
+    fn sells(&self, event: &Value) -> Option<usize> {
+        let path = format!("/internal/inventory/events/{}", text(event, "id"));
+        let (call, body) = self.calls().into_iter().rfind(|(call, _)| call.contains(&path)).expect("a call");
+        let places = |section: &Value| section["seats"].as_array().map_or(0, Vec::len);
+        call.starts_with("PUT")
+            .then(|| body["sections"].as_array().expect("sections").iter().map(places).sum())
     }
 
     fn set_down(&self, down: bool) {
@@ -101,7 +120,22 @@ impl Rig {
     async fn restarted(self) -> Self {
         let rig = Self::on(self.dir, self.clock, self.inventory).await;
         rig.catalog.store.discard_abandoned().await.expect("dropped");
+        rig.catalog.settle_all().await.expect("finished");
         rig
+    }
+
+    /// From here this service's own commit fails, as if the process had ended before it.
+    async fn dies_before_its_commit(&self, dies: bool) {
+        let change = if dies {
+            "CREATE TRIGGER dies BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END"
+        } else {
+            "DROP TRIGGER dies"
+        };
+        let done: Result<_, sqlite::Error> = self
+            .db
+            .write(move |conn| Box::pin(async move { sqlite::query(change).execute(conn).await }))
+            .await;
+        done.expect("set");
     }
 
     async fn send(&self, mut request: Request<Body>, caller: Option<&Caller>) -> (u16, HeaderMap, Value) {

@@ -1,26 +1,28 @@
 //! The desk: what holds and payments share. It keeps the lock's memory in step with the store.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::inventory::{InventoryEvent, LiveArea, LiveSeats, SeatState};
 use moka::future::Cache;
+use platform::{Stripes, apart};
 use ticketblitz_core::{Clock, EventId};
-use ticketblitz_lock::{AttemptId, HoldId, HoldRef, LockError, SeatStore};
+use ticketblitz_lock::{AttemptId, EventStatus, HoldId, HoldRef, LockError, SeatStore};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::{self, Plan};
 use crate::error::{Error, seat_state};
 use crate::store::Store;
 
-/// Stripes of the gates: events that share one wait for each other's loads, which are rare.
+/// Events that share a gate wait for each other's loads, which are rare.
 const GATES: usize = 64;
 /// Seats whose plans are kept in memory.
 const CACHED_SEATS: u64 = 5_000_000;
 /// Idempotency keys that are remembered; one costs about a hundred bytes.
 const REMEMBERED_KEYS: u64 = 500_000;
+/// An event of more seats is shown apart: a hundred thousand take tens of milliseconds.
+const LARGE: usize = 2_000;
 /// How often an event is loaded for one request: a store that forgets faster is out of order.
 const LOADS: usize = 3;
 
@@ -35,7 +37,9 @@ pub(crate) struct Desk {
     pub(crate) attempts: Cache<AttemptId, [u8; 32]>,
     plans: Cache<EventId, Arc<Plan>>,
     tagged: Cache<u32, Arc<[EventId]>>,
-    gates: Gates,
+    /// One an event: those who change store and lock share it, those who load have it alone, so that no lock is loaded
+    /// with what stopped being true meanwhile.
+    gates: Stripes<RwLock<()>>,
     /// Events whose lock could not be told what the store knows. The sweeper tells it again.
     behind: Mutex<HashSet<EventId>>,
 }
@@ -58,7 +62,7 @@ impl Desk {
             attempts: Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(hold_ceiling * 2).build(),
             plans: Cache::builder().max_capacity(CACHED_SEATS).weigher(weight).build(),
             tagged: Cache::builder().max_capacity(100_000).build(),
-            gates: Gates::default(),
+            gates: Stripes::new(GATES),
             behind: Mutex::default(),
         }
     }
@@ -183,30 +187,11 @@ impl Desk {
     pub(crate) async fn live(&self, event: EventId) -> Result<LiveSeats, Error> {
         let plan = self.plan(event).await?;
         let status = self.loaded(event, || self.locks.status(event)).await?;
-        let mut live = LiveSeats { event_id: event, version: status.version, seats: None, areas: None };
-        if plan.event.booking_mode == contract::event::BookingMode::Visual {
-            let mut seats: BTreeMap<_, _> = plan.seats().map(|seat| (seat, SeatState::Available)).collect();
-            for (seat, state) in status.seats {
-                if let Some(entry) = seats.get_mut(&seat) {
-                    *entry = seat_state(state);
-                }
-            }
-            live.seats = Some(seats);
+        if plan.size() > LARGE {
+            Ok(apart(move || shown(event, &plan, status)).await)
         } else {
-            let areas = plan.event.sections.iter().filter_map(|section| {
-                let area = status.areas.iter().find(|area| area.section == section.name)?;
-                Some(LiveArea {
-                    name: area.section.clone(),
-                    capacity: area.capacity,
-                    available: area.free(),
-                    held: area.held,
-                    paying: area.paying,
-                    sold: area.sold,
-                })
-            });
-            live.areas = Some(areas.collect());
+            Ok(shown(event, &plan, status))
         }
-        Ok(live)
     }
 
     /// Tells the lock at start what a crash may have kept from it.
@@ -263,27 +248,30 @@ impl From<LockFailure> for Error {
     }
 }
 
-/// One gate an event, more or less: those who change store and lock share it, those who load have it alone, so
-/// that no lock is loaded with what stopped being true meanwhile. A fixed number of them, whatever ids are asked for.
-#[derive(Debug)]
-struct Gates {
-    gates: Vec<RwLock<()>>,
-    hash: std::hash::RandomState,
-}
-
-impl Default for Gates {
-    fn default() -> Self {
-        Self {
-            gates: std::iter::repeat_with(RwLock::default).take(GATES).collect(),
-            hash: std::hash::RandomState::new(),
+/// Every place of the event and its state.
+fn shown(event: EventId, plan: &Plan, status: EventStatus) -> LiveSeats {
+    let mut live = LiveSeats { event_id: event, version: status.version, seats: None, areas: None };
+    if plan.event.booking_mode == contract::event::BookingMode::Visual {
+        let mut seats: BTreeMap<_, _> = plan.seats().map(|seat| (seat, SeatState::Available)).collect();
+        for (seat, state) in status.seats {
+            if let Some(entry) = seats.get_mut(&seat) {
+                *entry = seat_state(state);
+            }
         }
+        live.seats = Some(seats);
+    } else {
+        let areas = plan.event.sections.iter().filter_map(|section| {
+            let area = status.areas.iter().find(|area| area.section == section.name)?;
+            Some(LiveArea {
+                name: area.section.clone(),
+                capacity: area.capacity,
+                available: area.free(),
+                held: area.held,
+                paying: area.paying,
+                sold: area.sold,
+            })
+        });
+        live.areas = Some(areas.collect());
     }
-}
-
-impl Gates {
-    fn of(&self, event: EventId) -> &RwLock<()> {
-        let stripes = u64::try_from(GATES).unwrap_or(1);
-        let stripe = usize::try_from(self.hash.hash_one(event) % stripes).unwrap_or_default();
-        &self.gates[stripe]
-    }
+    live
 }

@@ -8,7 +8,7 @@ use ticketblitz_core::id::Uuid;
 use ticketblitz_core::{EventId, UserId};
 use ticketblitz_lock::{AttemptId, HoldId, HoldRef, HoldRequest, LockError, Owner, Want};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, LockFailure};
 use crate::domain::{Asked, check_form};
 use crate::error::Error;
 
@@ -83,7 +83,22 @@ impl Desk {
     /// Gives the places back.
     pub(crate) async fn release_hold(&self, user: UserId, hold: HoldId) -> Result<(), Error> {
         let (reference, owner) = self.movable(user, hold).await?;
-        Ok(self.loaded(reference.event, || self.locks.release(reference, &owner)).await?)
+        match self.loaded(reference.event, || self.locks.release(reference, &owner)).await {
+            Err(LockFailure::Lock(LockError::InPayment)) => self.release_unclaimed(reference).await,
+            answer => Ok(answer?),
+        }
+    }
+
+    /// In payment for the lock alone: the store could not note it, say because the disk was full. Its buyer may book it
+    /// again, or give it back.
+    async fn release_unclaimed(&self, hold: HoldRef) -> Result<(), Error> {
+        // Alone: nobody is between the lock and the store with it.
+        let _alone = self.alone(hold.event).await;
+        if self.store.claim_on(hold.hold).await?.is_some() {
+            return Err(Error::InPayment);
+        }
+        self.abort(hold).await;
+        Ok(())
     }
 
     /// A hold that its owner may extend or release. The store is asked too: a lock that came back older may
@@ -105,7 +120,7 @@ impl Desk {
             let reference = HoldRef { event, hold };
             match self.loaded(event, || self.locks.get(reference)).await {
                 Ok(live) if live.owner == owner => return Ok((reference, live)),
-                Ok(_) | Err(crate::desk::LockFailure::Lock(LockError::NotHeld)) => {}
+                Ok(_) | Err(LockFailure::Lock(LockError::NotHeld)) => {}
                 Err(failure) => return Err(failure.into()),
             }
         }

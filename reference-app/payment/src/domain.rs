@@ -109,6 +109,15 @@ pub enum Voiding {
     Refund,
 }
 
+/// A step from a state that does not have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("payment {payment} is {status} and cannot become {to}")]
+pub struct IllegalTransition {
+    payment: PaymentId,
+    status: Status,
+    to: Status,
+}
+
 /// The payment of a booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -155,18 +164,19 @@ impl Payment {
     }
 
     /// The charge is made. A payment voided in the meantime owes its buyer a [refund](Voiding::Refund).
-    pub fn succeed(&mut self, charge: Option<String>) -> Voiding {
-        self.status = Status::Succeeded;
+    pub fn succeed(&mut self, charge: Option<String>) -> Result<Voiding, IllegalTransition> {
+        self.leave(Status::is_open, Status::Succeeded)?;
         self.charge = charge;
         self.sequence += 1;
-        if self.voided { Voiding::Refund } else { Voiding::Nothing }
+        Ok(if self.voided { Voiding::Refund } else { Voiding::Nothing })
     }
 
     /// No charge was made, and none will be.
-    pub fn fail(&mut self, reason: impl Into<String>) {
-        self.status = Status::Failed;
+    pub fn fail(&mut self, reason: impl Into<String>) -> Result<(), IllegalTransition> {
+        self.leave(Status::is_open, Status::Failed)?;
         self.failure = Some(reason.into());
         self.sequence += 1;
+        Ok(())
     }
 
     /// The booking is over: what has to happen to its money.
@@ -180,9 +190,18 @@ impl Payment {
     }
 
     /// The money went back.
-    pub fn refund(&mut self) {
-        self.status = Status::Refunded;
+    pub fn refund(&mut self) -> Result<(), IllegalTransition> {
+        self.leave(|status| status == Status::Succeeded, Status::Refunded)?;
         self.sequence += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self, from: impl Fn(Status) -> bool, to: Status) -> Result<(), IllegalTransition> {
+        if !from(self.status) {
+            return Err(IllegalTransition { payment: self.id, status: self.status, to });
+        }
+        self.status = to;
+        Ok(())
     }
 }
 
@@ -240,18 +259,48 @@ mod tests {
     fn only_money_that_is_kept_goes_back() {
         let mut voided_first = payment(10_000);
         assert_eq!(voided_first.void(), Voiding::Marked);
-        assert_eq!(voided_first.succeed(Some("ch_1".to_owned())), Voiding::Refund);
+        assert_eq!(voided_first.succeed(Some("ch_1".to_owned())), Ok(Voiding::Refund));
 
         let mut paid = payment(10_000);
-        assert_eq!(paid.succeed(Some("ch_2".to_owned())), Voiding::Nothing);
+        assert_eq!(paid.succeed(Some("ch_2".to_owned())), Ok(Voiding::Nothing));
         assert_eq!(paid.void(), Voiding::Refund);
-        paid.refund();
+        paid.refund().expect("it was paid");
         assert_eq!(paid.void(), Voiding::Nothing);
 
         let mut failed = payment(10_000);
-        failed.fail("declined");
+        failed.fail("declined").expect("it was open");
         assert_eq!(failed.void(), Voiding::Nothing);
         assert_eq!(failed.permission(Timestamp::EPOCH), Permission::Settled);
+    }
+
+    type Change = fn(&mut Payment) -> Result<(), IllegalTransition>;
+
+    #[test]
+    fn what_is_settled_stays_so() {
+        for (status, may_settle, may_go_back) in [
+            (Status::Pending, true, false),
+            (Status::Unknown, true, false),
+            (Status::Succeeded, false, true),
+            (Status::Failed, false, false),
+            (Status::Refunded, false, false),
+        ] {
+            let before = Payment { status, ..payment(10_000) };
+            let changes: [(bool, Change); 3] = [
+                (may_settle, |payment| payment.succeed(Some("ch_1".to_owned())).map(drop)),
+                (may_settle, |payment| payment.fail("declined")),
+                (may_go_back, Payment::refund),
+            ];
+            for (may, change) in changes {
+                let mut after = before.clone();
+                assert_eq!(change(&mut after).is_ok(), may, "from {status} to {}", after.status);
+                // A step that is refused leaves no trace, and one that is made tells of itself once.
+                assert_eq!(after == before, !may, "{after:?}");
+                assert_eq!(after.sequence, u64::from(may));
+            }
+        }
+        let mut paid = Payment { status: Status::Succeeded, ..payment(10_000) };
+        let refused = paid.fail("declined").expect_err("the provider has the money").to_string();
+        assert_eq!(refused, format!("payment {} is SUCCEEDED and cannot become FAILED", paid.id));
     }
 
     #[test]

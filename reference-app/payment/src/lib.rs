@@ -56,7 +56,7 @@ pub async fn start(config: Config, deps: Deps) -> Result<Service, StartError> {
     let db = platform::db::open(&config.data_dir, "payment", &MIGRATIONS).await?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::new(db.clone()));
     let provider = provider.timeout(config.provider_timeout);
-    let settling = config.provider_timeout + SETTLING_MARGIN;
+    let settling = sagas::charge::START_WITHIN + config.provider_timeout + SETTLING_MARGIN;
     let parts = Parts::new(Arc::clone(&store), provider, Arc::clone(&clock), settling);
     let (engine, handles) = sagas::engine(db.clone(), parts).await?;
     let inbox = Inbox { store: Arc::clone(&store), handles: Arc::clone(&handles), clock };

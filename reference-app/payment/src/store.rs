@@ -9,7 +9,7 @@ use contract::PaymentId;
 use ticketblitz_core::{BookingId, MessageId, Timestamp, UserId};
 use ticketblitz_saga::{Advance, Advanced, Start};
 
-use crate::domain::{Payment, Permission};
+use crate::domain::{IllegalTransition, Payment, Permission};
 
 pub use sqlite::SqliteStore;
 
@@ -20,6 +20,9 @@ pub enum StoreError {
     /// A saga speaks of a payment that is not there.
     #[error("there is no payment {0}")]
     NoSuchPayment(PaymentId),
+    /// The payment has moved on.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
     /// The database failed, or the saga's state had moved on.
     #[error(transparent)]
     Database(#[from] ticketblitz_core::sqlite::Error),
@@ -33,7 +36,7 @@ impl StoreError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::NoSuchPayment(_) => false,
+            Self::NoSuchPayment(_) | Self::Illegal(_) => false,
             Self::Database(error) => platform::db::will_pass(error),
             Self::Saga(error) => error.is_unavailable(),
         }

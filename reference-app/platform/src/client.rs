@@ -20,11 +20,21 @@ pub enum ClientError {
     #[error("{0}")]
     Problem(Problem),
     /// It was not reached, or said that it cannot at the moment: nothing has happened.
-    #[error("{0}")]
-    Unavailable(String),
+    #[error("{peer}: {reason}")]
+    Unavailable {
+        /// The role that was called.
+        peer: &'static str,
+        /// For the log.
+        reason: String,
+    },
     /// It was asked, and may have done it.
-    #[error("{0}")]
-    OutcomeUnknown(String),
+    #[error("{peer}: {reason}")]
+    OutcomeUnknown {
+        /// The role that was called.
+        peer: &'static str,
+        /// For the log.
+        reason: String,
+    },
 }
 
 impl ClientError {
@@ -39,10 +49,8 @@ impl From<ClientError> for Problem {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Problem(problem) => problem,
-            ClientError::Unavailable(reason) | ClientError::OutcomeUnknown(reason) => {
-                // The reason begins with the peer's name; the rest of it is for the log.
-                let peer = reason.split(':').next().unwrap_or("a service").to_owned();
-                tracing::warn!(%reason, "a call to another service failed");
+            ClientError::Unavailable { peer, reason } | ClientError::OutcomeUnknown { peer, reason } => {
+                tracing::warn!(peer, %reason, "a call to another service failed");
                 Self::unavailable(peer)
             }
         }
@@ -123,14 +131,20 @@ impl Client {
         headers: HeaderMap,
     ) -> Result<T, ClientError> {
         let request = self.request(method, path, body, headers)?;
-        let response = self.transport.send_within(request, self.timeout).await.map_err(|error| {
-            let peer = self.peer;
-            match error {
-                TransportError::Unreachable(why) => ClientError::Unavailable(format!("{peer}: {why}")),
-                TransportError::OutcomeUnknown(why) => ClientError::OutcomeUnknown(format!("{peer}: {why}")),
-            }
+        let sent = self.transport.send_within(request, self.timeout).await;
+        let response = sent.map_err(|error| match error {
+            TransportError::Unreachable(why) => self.unavailable(&why),
+            TransportError::OutcomeUnknown(why) => self.outcome_unknown(&why),
         })?;
         self.read(&response)
+    }
+
+    fn unavailable(&self, reason: &dyn std::fmt::Display) -> ClientError {
+        ClientError::Unavailable { peer: self.peer, reason: reason.to_string() }
+    }
+
+    fn outcome_unknown(&self, reason: &dyn std::fmt::Display) -> ClientError {
+        ClientError::OutcomeUnknown { peer: self.peer, reason: reason.to_string() }
     }
 
     fn request<B: Serialize + ?Sized>(
@@ -140,9 +154,7 @@ impl Client {
         body: Option<&B>,
         headers: HeaderMap,
     ) -> Result<Request<Body>, ClientError> {
-        let unsent =
-            |error: &dyn std::fmt::Display| ClientError::Unavailable(format!("{}: {error}", self.peer));
-        let bytes = body.map(serde_json::to_vec).transpose().map_err(|error| unsent(&error))?;
+        let bytes = body.map(serde_json::to_vec).transpose().map_err(|error| self.unavailable(&error))?;
         let mut request = Request::builder().method(method).uri(path);
         if let Some(all) = request.headers_mut() {
             *all = headers;
@@ -152,25 +164,25 @@ impl Client {
             }
             if let Some((tokens, caller)) = &self.tokens {
                 let token = tokens.mint(caller);
-                let bearer =
-                    HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| unsent(&error))?;
+                let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+                let bearer = bearer.map_err(|error| self.unavailable(&error))?;
                 all.insert(AUTHORIZATION, bearer);
             }
         }
         let body = bytes.map_or_else(Body::empty, Body::from);
-        request.body(body).map_err(|error| unsent(&error))
+        request.body(body).map_err(|error| self.unavailable(&error))
     }
 
     fn read<T: DeserializeOwned>(&self, response: &Response<Bytes>) -> Result<T, ClientError> {
-        let (peer, status) = (self.peer, response.status());
+        let status = response.status();
         if status.is_success() {
             let body: &[u8] = if response.body().is_empty() { b"null" } else { response.body() };
             return serde_json::from_slice(body)
                 // It was done, and what came of it cannot be read.
-                .map_err(|error| ClientError::OutcomeUnknown(format!("{peer}: unreadable answer: {error}")));
+                .map_err(|error| self.outcome_unknown(&format!("unreadable answer: {error}")));
         }
         let Some(mut problem) = Problem::from_json(status, response.body()) else {
-            return Err(ClientError::OutcomeUnknown(format!("{peer}: answered {status}")));
+            return Err(self.outcome_unknown(&format!("answered {status}")));
         };
         let retry_after =
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -179,11 +191,11 @@ impl Client {
         }
         // What went wrong inside the other service may have gone wrong after the effect, and is no word of ours.
         if status.is_server_error() && status != http::StatusCode::SERVICE_UNAVAILABLE {
-            return Err(ClientError::OutcomeUnknown(format!("{peer}: {problem}")));
+            return Err(self.outcome_unknown(&problem));
         }
         // Refused to us, not to whoever we call for: the secrets differ, which only an operator can mend.
         if self.tokens.is_some() && matches!(status.as_u16(), 401 | 403) {
-            return Err(ClientError::Unavailable(format!("{peer}: does not know this service: {problem}")));
+            return Err(self.unavailable(&format!("does not know this service: {problem}")));
         }
         Err(ClientError::Problem(problem))
     }

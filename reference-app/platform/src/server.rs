@@ -98,7 +98,8 @@ impl Limits {
     }
 }
 
-/// Serves until `shutdown`, then lets requests under way finish for at most `drain`.
+/// Serves until `shutdown`, then lets requests under way finish for at most `drain`. What takes longer is waited for no
+/// more: it runs on for as long as the process does.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -135,7 +136,7 @@ pub async fn serve(
     // From here a connection is refused, not left waiting.
     drop(listener);
     if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests that were still under way are cut off");
+        tracing::warn!("requests that are still under way are not waited for: they end with the process");
     }
 }
 

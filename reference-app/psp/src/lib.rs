@@ -1,4 +1,4 @@
-//! The simulated payment provider: a stranger to the rest, with its own storage, reached over HTTP only.
+//! The simulated payment provider: a stranger to the rest, with its own storage, paid by its HTTP API only.
 //!
 //! It honours `Idempotency-Key` as Stripe does, and some of its payment methods answer late or break the
 //! connection, so that whoever pays here has to cope with answers that never come. Its ledger is the independent

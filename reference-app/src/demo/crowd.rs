@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::api::{Api, Failure, text};
 use crate::config::DemoArgs;
+use crate::out::say;
 use accounts::Accounts;
 use tally::{Step, Tally};
 
@@ -31,9 +32,9 @@ const PROGRESS: Duration = Duration::from_millis(200);
 pub(super) async fn run(args: &DemoArgs, buyers: u32) -> Result<(), String> {
     let api = Api::new(&args.url)?;
     let accounts = Accounts::of(&api, &args.data_dir).await?;
-    println!("{buyers} buyers at {}, {} at a time, {accounts}", args.url, args.concurrency);
+    say!("{buyers} buyers at {}, {} at a time, {accounts}", args.url, args.concurrency);
     let sale = Arc::new(Sale::open(&api, &accounts, buyers).await?);
-    println!("on sale: {} seats of {}\n", sale.seats.len(), sale.name);
+    say!("on sale: {} seats of {}\n", sale.seats.len(), sale.name);
     let crowd = accounts.buyers(&api, buyers, args.concurrency).await?;
     let began = Instant::now();
     let tally = all_buy(crowd, args.concurrency, &sale).await?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Method, Request};
@@ -27,19 +27,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than all that the clock is moved.
 const TOKEN_TTL: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// The machine's clock, moved on.
+/// The machine's clock, moved: by so many microseconds.
 #[derive(Debug, Default)]
-pub(super) struct Shifted(AtomicU64);
+pub(super) struct Shifted(AtomicI64);
 
 impl Shifted {
     pub(super) fn jump(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_micros()).expect("less than an age"), Ordering::SeqCst);
+        self.0.fetch_add(i64::try_from(by.as_micros()).expect("less than an age"), Ordering::SeqCst);
+    }
+
+    pub(super) fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_micros()).expect("less than an age"), Ordering::SeqCst);
     }
 }
 
 impl Clock for Shifted {
     fn now(&self) -> Timestamp {
-        SystemClock.now() + Duration::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_micros(SystemClock.now().as_micros() + self.0.load(Ordering::SeqCst))
     }
 
     fn look_again(&self) -> Duration {

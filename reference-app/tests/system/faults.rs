@@ -257,6 +257,54 @@ async fn a_start_on_damaged_data_says_what_is_damaged_and_leaves_it() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_cut_off_while_it_is_served_is_503_until_it_is_put_back() {
+    let mut system = System::start(&[]).await;
+    let ann = system.buyer("Ann").await;
+    let event = ann.sample("TATKAL").await;
+    let hold = ann.hold_area(&event, 1).await.expect(201);
+    let sold = ann.book(&hold, "pm_ok").await.expect(201);
+    ann.settled(&sold).await;
+    // Whole in its file, none of it in the log beside that.
+    assert!(system.terminate().await.0.success());
+    system.restart().await;
+    let ann = ann.at(&system.url(8080));
+    let hold = ann.hold_area(&event, 1).await.expect(201);
+    let key = Uuid::now_v7().to_string();
+    let file = system.data_dir().join("booking.db");
+    let whole = std::fs::read(&file).expect("read");
+    truncate(&file, 4_096);
+    until("somebody notices", || async {
+        let answer = ann.get(&path(&sold)).await;
+        let noticed = answer.status == 503;
+        if noticed {
+            unavailable(answer);
+        } else {
+            answer.expect(200);
+        }
+        noticed.then_some(())
+    })
+    .await;
+    until("its health says so", || async { (health(&system, 8084).await.0 == 503).then_some(()) }).await;
+    unavailable(ann.send(ann.book_request(&hold, "pm_ok", &key)).await);
+    // Nothing else is the worse for it.
+    assert_eq!(health(&system, 8083).await.0, 200);
+    assert_eq!(ann.live(&event).await["areas"][0]["sold"], 1);
+
+    let mut put_back = std::fs::OpenOptions::new().write(true).open(&file).expect("opens");
+    std::io::Write::write_all(&mut put_back, &whole).expect("put back");
+    until("it is up again", || async { (health(&system, 8084).await.0 == 200).then_some(()) }).await;
+    assert_eq!(ann.get(&path(&sold)).await.expect(200)["status"], "CONFIRMED");
+    let booking = until("the first try's lease has ended", || async {
+        let answer = ann.send(ann.book_request(&hold, "pm_ok", &key)).await;
+        (answer.status != 409).then(|| answer.expect(201))
+    })
+    .await;
+    assert_eq!(ann.settled(&booking).await["status"], "CONFIRMED");
+    assert_eq!(charged(&system.ledger().await, &booking), (1, 0));
+    no_500(&system).await;
+}
+
+#[tokio::test]
 async fn a_start_on_a_full_disk_says_so() {
     let mut system = System::start(&[]).await;
     let offset = system.offset.to_string();

@@ -84,7 +84,7 @@ async fn send(endpoint: &Endpoint, request: &Request, sent: &AtomicU32) -> Resul
     let mut wire = Wire::connect(endpoint.port).await;
     let head = request.method == "HEAD";
     let reply = wire.exchange(&bytes, head).await.map_err(|lost| format!("no answer: {lost}"))?;
-    contract::check(&request.method, &reply)?;
+    contract::check(endpoint.role, &request.method, &reply)?;
     if !reply.is_last() {
         let next = wire.exchange(ALIVE, false).await;
         let alive = matches!(&next, Ok(next) if next.status == 200 && next.text() == r#"{"status":"UP"}"#);

@@ -12,6 +12,7 @@ mod flow;
 mod hostile;
 mod kills;
 mod lifecycle;
+mod pipes;
 mod releases;
 mod retention;
 mod seed_defects;

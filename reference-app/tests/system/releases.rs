@@ -24,6 +24,8 @@ const SETTINGS: [(&str, &str); 3] = [
     ("TICKETBLITZ_REFRESH_TOKEN_TTL", LONG),
 ];
 const PASSWORD: &str = "pass123";
+/// The venue of an event whose change was cut off.
+const MOVED: &str = "Another Hall";
 
 /// An event that is on sale for as long as anybody tests this.
 async fn far_away(organizer: &Buyer, name: &str) -> Value {
@@ -114,8 +116,28 @@ async fn cut_off(system: &mut System, ann: &Buyer, bob: &Buyer, event: &Value) {
         "SELECT count(*) FROM saga_instance WHERE name = 'cancellation' AND phase = 'running'",
     )
     .await;
+    half_changed(system, event).await;
     system.kill().await;
     cancelling.await.expect("it ends");
+    let mut inventory = Database::open(system, "inventory").await;
+    sqlx::query("DROP TRIGGER refuse").execute(&mut inventory.0).await.expect("answers again");
+    inventory.0.close().await.expect("closed");
+}
+
+/// A change of the event of which nobody knows whether it came to the inventory.
+async fn half_changed(system: &System, event: &Value) {
+    let mut inventory = Database::open(system, "inventory").await;
+    let fails =
+        "CREATE TRIGGER refuse BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'out of order'); END";
+    sqlx::query(fails).execute(&mut inventory.0).await.expect("made");
+    inventory.0.close().await.expect("closed");
+    let mut changed = event.clone();
+    changed["venue"] = json!(MOVED);
+    changed["totalSeats"] = Value::Null; // its sections say so
+    let id = event["id"].as_str().expect("an id");
+    let answer = system.admin().await.put(&format!("/api/events/{id}"), &changed).await;
+    answer.refused(503, "dependency-unavailable");
+    until_some(system, "event", "SELECT count(*) FROM intents").await;
 }
 
 fn path(booking: &Value) -> String {
@@ -134,7 +156,7 @@ async fn made_today(to: &Path) {
     let event = rest(&system, &ann, &bob).await;
     cut_off(&mut system, &ann, &bob, &event).await;
     dump::keep(system.data_dir(), to).await;
-    let people = json!({"event": event["id"], "people": [person(&ann), person(&bob)]});
+    let people = json!({"event": event["id"], "venue": MOVED, "people": [person(&ann), person(&bob)]});
     let people = serde_json::to_string_pretty(&people).expect("JSON") + "\n";
     std::fs::write(to.join("people.json"), people).expect("written");
 }
@@ -159,6 +181,14 @@ async fn is_taken_over(release: &Path) {
     let before = bookings(&dir).await;
     let mut system = System::start_on(&dir, &SETTINGS).await;
     let event = json!({"id": people["event"]});
+    // Of releases that kept what they were about to do.
+    if people["venue"].is_string() {
+        let nobody = Buyer::nobody(&system.url(8080));
+        until("the change is finished", || async {
+            (nobody.event(&event).await["venue"] == people["venue"]).then_some(())
+        })
+        .await;
+    }
     for person in people["people"].as_array().expect("a list") {
         let mut buyer = Buyer::nobody(&system.url(8080));
         buyer.token = person["accessToken"].as_str().map(str::to_owned);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::event::EventStatus;
+use platform::Stripes;
 use ticketblitz_core::{EventId, Timestamp};
 
 use super::shown::Shown;
@@ -33,7 +34,7 @@ pub(super) struct Cache {
     versions: moka::future::Cache<EventId, Arc<Shown>>,
     /// Events as they are sent, by all that may differ in it.
     answers: moka::future::Cache<(EventId, u64, u32, EventStatus), Bytes>,
-    event_changes: Vec<AtomicU64>,
+    event_changes: Stripes<AtomicU64>,
     list_changes: AtomicU64,
 }
 
@@ -61,7 +62,7 @@ impl Default for Cache {
                 .max_capacity(CACHED_BYTES)
                 .weigher(|_, answer: &Bytes| u32::try_from(answer.len()).unwrap_or(u32::MAX))
                 .build(),
-            event_changes: std::iter::repeat_with(AtomicU64::default).take(STRIPES).collect(),
+            event_changes: Stripes::new(STRIPES),
             list_changes: AtomicU64::default(),
         }
     }
@@ -70,7 +71,7 @@ impl Default for Cache {
 impl Cache {
     /// Something about the event was committed.
     pub(super) fn changed(&self, id: EventId) {
-        self.event_changes[stripe(id, STRIPES)].fetch_add(1, Ordering::SeqCst);
+        self.event_changes.of(id).fetch_add(1, Ordering::SeqCst);
         self.list_changes.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -81,7 +82,7 @@ impl Cache {
         state: impl Future<Output = Result<Option<State>, Error>>,
         whole: impl Future<Output = Result<Option<Record>, Error>>,
     ) -> Result<Option<Arc<Shown>>, Error> {
-        let change = self.event_changes[stripe(id, STRIPES)].load(Ordering::SeqCst);
+        let change = self.event_changes.of(id).load(Ordering::SeqCst);
         if let Some((of, shown)) = self.events.get(&id).await
             && of == change
         {
@@ -171,12 +172,6 @@ fn weight(record: &Record) -> u32 {
             contract::event::Places::Capacity(_) => 1,
         })
         .fold(1, u32::saturating_add)
-}
-
-/// The low bits of an id are random.
-pub(super) fn stripe(id: EventId, stripes: usize) -> usize {
-    let bytes = id.as_uuid().into_bytes();
-    usize::from(u16::from_be_bytes([bytes[14], bytes[15]])) % stripes
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! The events in SQLite.
 
+mod intents;
 mod rows;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use platform::read_apart;
 use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, EventId, Timestamp};
 use ticketblitz_saga::{inbox, outbox};
 
-use super::{Counted, Error, Filter, Query, Store, What};
+use super::{Counted, Error, Filter, Intent, Query, Store, What};
 use crate::audit;
 use crate::audit::Snapshot;
 use crate::domain::{Phase, Record, Spec, State};
@@ -120,6 +122,22 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn intend(&self, id: EventId, intent: Intent) -> Result<(), Error> {
+        self.db.write(move |conn| Box::pin(async move { intents::keep(conn, id, &intent).await })).await
+    }
+
+    async fn intent(&self, id: EventId) -> Result<Option<Intent>, Error> {
+        intents::of(self.db.readers(), id).await
+    }
+
+    async fn intended(&self) -> Result<Vec<EventId>, Error> {
+        intents::all(self.db.readers()).await
+    }
+
+    async fn forget_intent(&self, id: EventId) -> Result<(), Error> {
+        self.db.write(move |conn| Box::pin(async move { intents::forget(conn, id).await })).await
+    }
+
     async fn update(
         &self,
         id: EventId,
@@ -131,6 +149,7 @@ impl Store for SqliteStore {
             .write(move |conn| {
                 Box::pin(async move {
                     let updated = rows::update(conn, id, version, &spec).await?;
+                    intents::forget(conn, id).await?;
                     if updated {
                         outbox::push(conn, &changed).await?;
                     }
@@ -149,6 +168,7 @@ impl Store for SqliteStore {
                          WHERE id = $1 AND phase = 'PUBLISHED'",
                     );
                     let first = done.bind(id).execute(&mut *conn).await? == 1;
+                    intents::forget(conn, id).await?;
                     if first {
                         outbox::push(conn, &cancelled).await?;
                     }
@@ -159,12 +179,21 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: EventId) -> Result<Option<Record>, Error> {
-        let row = one(rows::SELECT, id).fetch_optional(self.db.readers()).await?;
-        Ok(row.as_ref().map(rows::record).transpose()?)
+        let db = self.db.clone();
+        // A layout may have a hundred thousand seats.
+        read_apart(async move {
+            let row = one(rows::SELECT, id).fetch_optional(db.readers()).await?;
+            Ok(row.as_ref().map(rows::record).transpose()?)
+        })
+        .await
     }
 
     async fn list(&self, query: Query, now: Timestamp) -> Result<Vec<Record>, Error> {
-        rows::records(&some(rows::SELECT, &query, now).fetch_all(self.db.readers()).await?)
+        let db = self.db.clone();
+        read_apart(
+            async move { rows::records(&some(rows::SELECT, &query, now).fetch_all(db.readers()).await?) },
+        )
+        .await
     }
 
     async fn state(&self, id: EventId) -> Result<Option<State>, Error> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use contract::event::BookingMode;
 use platform::bus;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Executor};
 use ticketblitz_core::sqlite::Sqlite;
 use ticketblitz_core::{BookingId, Currency, EventId, MessageId, Timestamp};
 
@@ -279,4 +281,16 @@ async fn lists_are_filtered() {
     assert_eq!(named("%").await, Vec::<String>::new());
     let venue = Query { venue: Some("ZÜRICH".to_owned()), ..Query::default() };
     assert_eq!(rig.names(venue).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_mode_that_is_none_is_not_taken_for_another() {
+    let rig = Rig::new().await;
+    let event = rig.published("Concert", 1).await;
+    let options = SqliteConnectOptions::new().filename(rig.db.path());
+    let mut connection = options.connect().await.expect("opens");
+    connection.execute("PRAGMA ignore_check_constraints = ON").await.expect("set");
+    connection.execute("UPDATE events SET mode = 'TATKAI'").await.expect("written");
+    let refused = rig.store.get(event.id).await.expect_err("it cannot be read").to_string();
+    assert!(refused.contains("TATKAI is no booking mode"), "{refused}");
 }

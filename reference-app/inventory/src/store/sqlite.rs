@@ -7,6 +7,7 @@ mod rows;
 
 use async_trait::async_trait;
 use contract::inventory::InventoryEvent;
+use platform::read_apart;
 use ticketblitz_core::sqlite::{self, Sqlite};
 use ticketblitz_core::{BookingId, EventId, Timestamp};
 use ticketblitz_lock::{EventSnapshot, EventTag, HoldId};
@@ -36,8 +37,12 @@ impl Store for SqliteStore {
     }
 
     async fn event(&self, id: EventId) -> Result<Option<(InventoryEvent, bool)>, Error> {
-        let mut read = self.db.readers().begin()?;
-        events::read(&mut read, id).await
+        let db = self.db.clone();
+        read_apart(async move {
+            let mut read = db.readers().begin()?;
+            events::read(&mut read, id).await
+        })
+        .await
     }
 
     async fn events_tagged(&self, tag: EventTag) -> Result<Vec<EventId>, Error> {
@@ -78,9 +83,13 @@ impl Store for SqliteStore {
     }
 
     async fn snapshot(&self, event: EventId, now: Timestamp) -> Result<Option<EventSnapshot>, Error> {
-        // One transaction, so that fence, areas and claims are of one moment.
-        let mut read = self.db.readers().begin()?;
-        events::snapshot(&mut read, event, now).await
+        let db = self.db.clone();
+        read_apart(async move {
+            // One transaction, so that fence, areas and claims are of one moment.
+            let mut read = db.readers().begin()?;
+            events::snapshot(&mut read, event, now).await
+        })
+        .await
     }
 
     async fn lapse(&self, now: Timestamp) -> Result<Vec<Claim>, Error> {

@@ -1,6 +1,7 @@
 //! Against the trait: every backend has to pass.
 
 mod areas;
+mod damage;
 mod seats;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ pub(super) const LATE: Duration = Duration::from_secs(700);
 
 /// A store with one event of seats and one of an area.
 pub(super) struct Rig {
-    _dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
     pub(super) store: Arc<dyn Store>,
     pub(super) seated: EventId,
     pub(super) area: EventId,
@@ -52,7 +53,7 @@ impl Rig {
         let places = Places::Seats((1..=10).filter_map(|n| SeatId::new(1, n)).collect());
         store.put_event(seated, event(BookingMode::Visual, places), now).await.expect("put");
         store.put_event(area, event(BookingMode::Tatkal, Places::Capacity(5)), now).await.expect("put");
-        Self { _dir: dir, store, seated, area, now }
+        Self { dir, store, seated, area, now }
     }
 
     pub(super) fn seats(&self, names: &[&str], fence: u64) -> Begin {

@@ -55,6 +55,22 @@ async fn a_crash_after_the_lock_and_before_the_store_leaves_a_payment_that_ends(
 }
 
 #[tokio::test]
+async fn a_hold_in_payment_that_no_store_noted_can_be_given_back() {
+    let rig = Rig::new().await;
+    let (event, user) = (rig.seated().await, UserId::new());
+    let hold = rig.held(user, event, &["A1"]).await;
+    let reference = HoldRef { event, hold: hold.parse::<HoldId>().expect("an id") };
+    let grace = Duration::from_secs(660);
+    rig.locks.begin_commit(reference, &Owner::from(user), grace).await.expect("in payment");
+    let path = format!("/api/inventory/holds/{hold}");
+    assert_eq!(rig.as_user(UserId::new(), "DELETE", &path, &Value::Null).await.0, 404);
+    assert_eq!(rig.state(event, "A1").await, "PAYING");
+    assert_eq!(rig.as_user(user, "DELETE", &path, &Value::Null).await.0, 204);
+    assert_eq!(rig.state(event, "A1").await, "AVAILABLE");
+    assert_eq!(rig.hold(UserId::new(), event, &["A1"]).await.0, 201);
+}
+
+#[tokio::test]
 async fn a_crash_after_the_store_and_before_the_lock_is_made_up_at_the_next_start() {
     let rig = Rig::new().await;
     let (event, user) = (rig.seated().await, UserId::new());

@@ -10,13 +10,16 @@ use ticketblitz_core::{Backoff, BookingId};
 use ticketblitz_saga::{Advance, Advanced, Failure, Reconciled, Retry, Run, Saga, StepError};
 
 use super::{Parts, refund};
-use crate::domain::Permission;
+use crate::domain::{Payment, Permission};
 use crate::provider::{self, ChargeStatus, ProviderError};
 
 pub(crate) const NAME: &str = "charge";
 
 /// Short at first, since a buyer is waiting.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+
+/// From the time that is noted for a charge until it is on its way. What can still land is reckoned from the former.
+pub(crate) const START_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the charge carries along.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,16 +73,27 @@ pub(crate) fn saga(parts: &Arc<Parts>) -> Saga<Charge> {
         .build()
 }
 
+/// Asks for leave to send a charge. Sending begins within [`START_WITHIN`] of what the payment notes as the time at
+/// which it was sent, and not after the deadline: a commit that took longer is followed by another try.
+async fn leave(parts: &Parts, id: PaymentId) -> Result<(Payment, Permission), Retry> {
+    let asked = parts.clock.now();
+    let (payment, permission) = parts.store.begin_charge(id, asked).await?;
+    let now = parts.clock.now();
+    if permission == Permission::Charge && (now > payment.deadline || now.since(asked) > START_WITHIN) {
+        return Err(Retry("noting the charge took too long to send it".to_owned()));
+    }
+    Ok((payment, permission))
+}
+
 /// Sends the charge, if it may be sent.
 async fn charge(parts: Arc<Parts>, run: Run<Charge>) -> Result<Charge, StepError> {
-    let (payment, permission) =
-        parts.store.begin_charge(run.state.payment, parts.clock.now()).await.map_err(Retry::from)?;
+    let (payment, permission) = leave(&parts, run.state.payment).await?;
     match permission {
         Permission::Charge => {}
         Permission::Free => return Ok(run.state.with(Found::Free)),
         Permission::Refused(refusal) => return Err(StepError::Abort(refusal.reason().to_owned())),
         Permission::InDoubt(refusal) => return Err(StepError::Unknown(refusal.reason().to_owned())),
-        Permission::Settled => return Err(StepError::Retry("the payment is settled already".to_owned())),
+        Permission::Settled => return Err(settled(&payment).into()),
     }
     // An attempt before this one, before a crash say, may have landed: then no refusal of this one is the
     // last word on the payment.
@@ -95,6 +109,12 @@ async fn charge(parts: Arc<Parts>, run: Run<Charge>) -> Result<Charge, StepError
     }
 }
 
+/// A payment is settled in the commit that ends its charge, so nobody asks for one again. If somebody does, nothing
+/// is concluded from it: what the payment says stays.
+fn settled(payment: &Payment) -> Retry {
+    Retry(format!("payment {} is {} already", payment.id, payment.status))
+}
+
 /// Finds out what became of a charge whose answer was lost. What the provider's books do not show is sent again
 /// under the same key while the payment may be charged at all; after that, it did not happen once no attempt can
 /// land any more.
@@ -106,13 +126,14 @@ async fn look_up(parts: Arc<Parts>, run: Run<Charge>) -> Result<Reconciled<Charg
     if let Some(charge) = parts.provider.find(run.state.booking).await.map_err(Retry::because)? {
         return Ok(Reconciled::Happened(run.state.with(charge.into())));
     }
-    let (payment, permission) = parts.store.begin_charge(id, parts.clock.now()).await?;
+    let (payment, permission) = leave(&parts, id).await?;
     match permission {
         Permission::Charge => {
             let charge = parts.provider.charge(&payment).await.map_err(Retry::because)?;
             Ok(Reconciled::Happened(run.state.with(charge.into())))
         }
-        Permission::Free | Permission::Refused(_) | Permission::Settled => Ok(Reconciled::DidNotHappen),
+        Permission::Free | Permission::Refused(_) => Ok(Reconciled::DidNotHappen),
+        Permission::Settled => Err(settled(&payment)),
         Permission::InDoubt(_) => match payment.sent_at {
             Some(sent_at) if now < sent_at + parts.settling => {
                 Err(Retry("the charge may still land at the provider".to_owned()))
@@ -150,3 +171,6 @@ async fn fail(
     let advanced = parts.store.fail(run.state.payment, reason, advance, parts.clock.now()).await;
     Ok(advanced.map_err(Retry::from)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ impl Store for SqliteStore {
                     }
                     if rows::is_voided(conn, payment.booking).await? {
                         payment.voided = true;
-                        payment.fail(Refusal::Voided.reason());
+                        payment.fail(Refusal::Voided.reason())?;
                         rows::insert(conn, &payment).await?;
                         outbox::push(conn, &events::failed(&payment, now)).await?;
                     } else {
@@ -139,7 +139,7 @@ impl Store for SqliteStore {
             .write(move |conn| {
                 Box::pin(async move {
                     let mut payment = load(conn, id).await?;
-                    let voiding = payment.succeed(charge);
+                    let voiding = payment.succeed(charge)?;
                     rows::update(conn, &payment).await?;
                     outbox::push(conn, &events::succeeded(&payment, now)).await?;
                     if voiding == Voiding::Refund {
@@ -162,7 +162,7 @@ impl Store for SqliteStore {
             .write(move |conn| {
                 Box::pin(async move {
                     let mut payment = load(conn, id).await?;
-                    payment.fail(reason);
+                    payment.fail(reason)?;
                     rows::update(conn, &payment).await?;
                     outbox::push(conn, &events::failed(&payment, now)).await?;
                     Ok(advance.apply(conn).await?)
@@ -181,7 +181,7 @@ impl Store for SqliteStore {
             .write(move |conn| {
                 Box::pin(async move {
                     let mut payment = load(conn, id).await?;
-                    payment.refund();
+                    payment.refund()?;
                     rows::update(conn, &payment).await?;
                     outbox::push(conn, &events::refunded(&payment, now)).await?;
                     Ok(advance.apply(conn).await?)

@@ -22,44 +22,20 @@ impl SqliteStore {
     }
 }
 
-struct ChargeRow {
-    id: String,
-    reference: String,
-    amount: i64,
-    currency: String,
-    status: String,
-    failure_reason: Option<String>,
-}
-
-impl sqlite::FromRow for ChargeRow {
+impl sqlite::FromRow for Charge {
     fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             reference: row.try_get("reference")?,
             amount: row.try_get("amount")?,
             currency: row.try_get("currency")?,
-            status: row.try_get("status")?,
+            status: status(&row.try_get::<String>("status")?)?,
             failure_reason: row.try_get("failure_reason")?,
         })
     }
 }
 
-impl From<ChargeRow> for Charge {
-    fn from(row: ChargeRow) -> Self {
-        let ChargeRow { id, reference, amount, currency, status, failure_reason } = row;
-        // The column's CHECK leaves no third value.
-        let status = if status == "succeeded" { ChargeStatus::Succeeded } else { ChargeStatus::Failed };
-        Self { id, reference, amount, currency, status, failure_reason }
-    }
-}
-
-struct RefundRow {
-    id: String,
-    charge_id: String,
-    amount: i64,
-}
-
-impl sqlite::FromRow for RefundRow {
+impl sqlite::FromRow for Refund {
     fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
         Ok(Self {
             id: row.try_get("id")?,
@@ -69,9 +45,11 @@ impl sqlite::FromRow for RefundRow {
     }
 }
 
-impl From<RefundRow> for Refund {
-    fn from(row: RefundRow) -> Self {
-        Self { id: row.id, charge_id: row.charge_id, amount: row.amount }
+fn status(text: &str) -> Result<ChargeStatus, sqlite::Error> {
+    match text {
+        "succeeded" => Ok(ChargeStatus::Succeeded),
+        "failed" => Ok(ChargeStatus::Failed),
+        _ => Err(sqlite::Error::decode(format!("{text} is no status of a charge"))),
     }
 }
 
@@ -98,14 +76,11 @@ impl Store for SqliteStore {
     }
 
     async fn charges(&self, reference: &str) -> Result<Vec<Charge>, StoreError> {
-        let rows: Vec<ChargeRow> = sqlite::query_as(
+        let charges = sqlite::query_as(
             "SELECT id, reference, amount, currency, status, failure_reason FROM charges
              WHERE reference = $1 ORDER BY number",
-        )
-        .bind(reference)
-        .fetch_all(self.db.readers())
-        .await?;
-        Ok(rows.into_iter().map(Charge::from).collect())
+        );
+        Ok(charges.bind(reference).fetch_all(self.db.readers()).await?)
     }
 
     async fn ledger(&self) -> Result<Ledger, StoreError> {
@@ -116,17 +91,13 @@ impl Store for SqliteStore {
 
 /// Everything that the connection's transaction sees.
 pub async fn ledger(conn: &mut SqliteConnection) -> Result<Ledger, sqlite::Error> {
-    let charges: Vec<ChargeRow> = sqlite::query_as(
+    let charges = sqlite::query_as(
         "SELECT id, reference, amount, currency, status, failure_reason FROM charges ORDER BY number",
     )
     .fetch_all(&mut *conn)
     .await?;
-    let refunds: Vec<RefundRow> =
-        sqlite::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY number").fetch_all(conn).await?;
-    Ok(Ledger {
-        charges: charges.into_iter().map(Charge::from).collect(),
-        refunds: refunds.into_iter().map(Refund::from).collect(),
-    })
+    let refunds = sqlite::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY number");
+    Ok(Ledger { charges, refunds: refunds.fetch_all(conn).await? })
 }
 
 /// An Idempotency-Key and the request it stands for.
@@ -241,13 +212,10 @@ async fn insert_charge(
 }
 
 async fn find_charge(conn: &mut SqliteConnection, id: &str) -> Result<Option<Charge>, StoreError> {
-    let row: Option<ChargeRow> = sqlite::query_as(
+    let charge = sqlite::query_as(
         "SELECT id, reference, amount, currency, status, failure_reason FROM charges WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(Charge::from))
+    );
+    Ok(charge.bind(id).fetch_optional(conn).await?)
 }
 
 async fn refund(
@@ -259,11 +227,8 @@ async fn refund(
     if let Some(key) = &key
         && let Some(id) = key.result(&mut *conn).await?
     {
-        let row: RefundRow = sqlite::query_as("SELECT id, charge_id, amount FROM refunds WHERE id = $1")
-            .bind(id)
-            .fetch_one(conn)
-            .await?;
-        return Ok(Refunded::Replayed(row.into()));
+        let refund = sqlite::query_as("SELECT id, charge_id, amount FROM refunds WHERE id = $1");
+        return Ok(Refunded::Replayed(refund.bind(id).fetch_one(conn).await?));
     }
     let charge = find_charge(&mut *conn, &request.charge_id).await?.ok_or(StoreError::UnknownCharge)?;
     if charge.status == ChargeStatus::Failed {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Executor};
 use tempfile::TempDir;
 use ticketblitz_core::Timestamp;
 
@@ -154,4 +156,23 @@ async fn a_refund_with_the_same_key_is_the_same_refund() {
     assert_eq!(again, Refunded::Replayed(refund));
     let unknown = RefundRequest { charge_id: "ch_none".into() };
     assert!(matches!(store.refund(None, &unknown, NOW).await, Err(StoreError::UnknownCharge)));
+}
+
+#[tokio::test]
+async fn a_status_that_is_none_is_not_taken_for_a_failure() {
+    let (dir, store) = store().await;
+    let charge = made(&*store, "booking", PaymentMethod::Ok).await;
+    let options = SqliteConnectOptions::new().filename(dir.path().join("psp.db"));
+    let mut connection = options.connect().await.expect("opens");
+    connection.execute("PRAGMA ignore_check_constraints = ON").await.expect("set");
+    connection.execute("UPDATE charges SET status = 'succeedec'").await.expect("written");
+    let nonsense = "succeedec is no status of a charge";
+    let looked_up = store.charges("booking").await.expect_err("it cannot be read").to_string();
+    let refund = RefundRequest { charge_id: charge.id };
+    let refunded = store.refund(None, &refund, NOW).await.expect_err("it cannot be read").to_string();
+    let audited = crate::audit::ledger(dir.path()).await.expect_err("it cannot be read").to_string();
+    for refused in [&looked_up, &refunded, &audited] {
+        assert!(refused.contains(nonsense), "{refused}");
+    }
+    assert!(audited.contains("psp.db"), "{audited}");
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::super::api::Failure;
+use crate::out::say;
 
 const GROWS: &str = "a histogram that grows by itself takes every value";
 /// A day: more is no step's time.
@@ -95,28 +96,33 @@ impl Tally {
     }
 
     pub(super) fn print(&self, took: Duration) {
-        println!(
+        say!(
             "{:<26} {:>8} {:>11} {:>11} {:>11} {:>11}",
-            "step", "count", "p50 ms", "p90 ms", "p99 ms", "max ms"
+            "step",
+            "count",
+            "p50 ms",
+            "p90 ms",
+            "p99 ms",
+            "max ms"
         );
         for step in Step::ALL {
             let times = &self.steps[step as usize];
             let at = |micros: u64| format!("{}.{:03}", micros / 1_000, micros % 1_000);
             let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|quantile| at(times.value_at_quantile(quantile)));
             let max = at(times.max());
-            println!("{:<26} {:>8} {p50:>11} {p90:>11} {p99:>11} {max:>11}", step.name(), times.len());
+            say!("{:<26} {:>8} {p50:>11} {p90:>11} {p99:>11} {max:>11}", step.name(), times.len());
         }
         let ended: Vec<_> = self.ended.iter().map(|(status, count)| format!("{count} {status}")).collect();
-        println!("\n{}", ended.join(", "));
+        say!("\n{}", ended.join(", "));
         for (kind, (count, sentence)) in &self.errors {
-            println!("{count} {kind}, such as: {sentence}");
+            say!("{count} {kind}, such as: {sentence}");
         }
         let confirmed = self.ended.get("CONFIRMED").copied().unwrap_or_default();
         let seconds = took.as_secs_f64();
         #[allow(clippy::cast_precision_loss)] // a rate to be read
         let rate = confirmed as f64 / seconds;
         let errors = self.errors();
-        println!("{confirmed} confirmed in {seconds:.2} s: {rate:.0} confirmed/s, {errors} errors");
+        say!("{confirmed} confirmed in {seconds:.2} s: {rate:.0} confirmed/s, {errors} errors");
     }
 
     fn errors(&self) -> u64 {

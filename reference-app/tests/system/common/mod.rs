@@ -155,6 +155,18 @@ impl System {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1_024
     }
 
+    /// Runs another command of the binary on the same data, which nobody reads: `| true`.
+    pub async fn run_unread(&self, args: &[&str]) -> std::process::Output {
+        let mut child = command(&self.dir, &[])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        drop(child.stdout.take());
+        child.wait_with_output().await.expect("its end")
+    }
+
     pub fn data_dir(&self) -> &Path {
         &self.dir
     }
@@ -191,7 +203,7 @@ impl System {
     }
 }
 
-fn command(dir: &Path, settings: &[(String, String)]) -> Command {
+pub fn command(dir: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ticketblitz"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TICKETBLITZ_") {
@@ -225,7 +237,7 @@ fn shell(first: &str, dir: &Path, settings: &[(String, String)]) -> Command {
 
 /// An offset at which the gateway's port is free now; the system itself finds out about the rest. Below 32,768: from
 /// there on a machine takes the ports of its outgoing connections, and a crowd has thousands of them.
-fn free_offset() -> u16 {
+pub fn free_offset() -> u16 {
     const OFFSETS: u16 = 1_130;
     loop {
         let step = NEXT_OFFSET.fetch_add(1, Ordering::Relaxed) % OFFSETS;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::common::wire::Reply;
 
 /// Each row of the table: a status, and the kinds it comes with.
-const ROWS: [(u16, &[&str]); 12] = [
+const ROWS: [(u16, &[&str]); 11] = [
     (400, &["malformed-request"]),
     (401, &["unauthenticated", "invalid-credentials"]),
     (403, &["forbidden", "not-admitted"]),
@@ -33,12 +33,37 @@ const ROWS: [(u16, &[&str]); 12] = [
     ),
     (429, &["rate-limited"]),
     (503, &["overloaded", "dependency-unavailable"]),
-    // The provider's own, in its description.
-    (409, &["not-refundable"]),
 ];
 
-/// What is wrong with an answer to a request of this method, if anything is.
-pub fn check(method: &str, reply: &Reply) -> Result<(), String> {
+const GATEWAY: u16 = 8080;
+const PROVIDER: u16 = 8089;
+/// The provider's own, in its description.
+const PROVIDERS: (u16, &str) = (409, "not-refundable");
+
+/// Kinds that only some roles have a reason for, and the gateway, which passes them on.
+const OWN: [(&str, &[u16]); 9] = [
+    ("invalid-credentials", &[8081]),
+    ("email-taken", &[8081]),
+    ("event-on-sale", &[8082, 8083]),
+    ("seats-unavailable", &[8083, 8084]),
+    ("hold-in-payment", &[8083]),
+    ("hold-ceiling-reached", &[8083]),
+    ("booking-exists", &[8084]),
+    ("not-cancellable", &[8084]),
+    ("request-in-flight", &[8084]),
+];
+
+/// Whether the role with this port may refuse with this kind.
+fn may_say(role: u16, status: u16, kind: &str) -> bool {
+    if (status, kind) == PROVIDERS {
+        return role == PROVIDER;
+    }
+    let own = OWN.iter().find(|(own, _)| *own == kind).is_none_or(|(_, roles)| roles.contains(&role));
+    (own || role == GATEWAY) && ROWS.iter().any(|(known, kinds)| *known == status && kinds.contains(&kind))
+}
+
+/// What is wrong with a role's answer to a request of this method, if anything is.
+pub fn check(role: u16, method: &str, reply: &Reply) -> Result<(), String> {
     let Reply { status, headers, body } = reply;
     let fail = |what: &str| Err(format!("{what}: {status} {headers:?} {}", reply.text()));
     let length = reply.header("content-length").and_then(|length| length.parse::<usize>().ok());
@@ -73,15 +98,15 @@ pub fn check(method: &str, reply: &Reply) -> Result<(), String> {
     if method == "HEAD" {
         return Ok(());
     }
-    document(*status, &reply.json()).or_else(|what| fail(&what))
+    document(role, *status, &reply.json()).or_else(|what| fail(&what))
 }
 
 /// What is wrong with a problem document.
-fn document(status: u16, problem: &Value) -> Result<(), String> {
+fn document(role: u16, status: u16, problem: &Value) -> Result<(), String> {
     let kind = problem["type"].as_str().and_then(|kind| kind.strip_prefix("urn:ticketblitz:problem:"));
     let kind = kind.ok_or("no type of ours")?;
-    if !ROWS.iter().any(|(known, kinds)| *known == status && kinds.contains(&kind)) {
-        return Err(format!("{status} {kind} is no row of the table"));
+    if !may_say(role, status, kind) {
+        return Err(format!("{status} {kind} is no row of the table for {role}"));
     }
     if problem["status"] != status {
         return Err("another status in the document".to_owned());
@@ -138,7 +163,7 @@ fn an_answer_beside_the_contract_is_noticed() {
         Reply { status, headers, body: body.into_bytes() }
     };
     let field = r#","errors":[{"field":"a","message":"m"}]"#;
-    assert_eq!(check("POST", &reply(422, &[], problem("validation-failed", field))), Ok(()));
+    assert_eq!(check(8084, "POST", &reply(422, &[], problem("validation-failed", field))), Ok(()));
     let twice = r#","errors":[{"field":"a","message":"m"},{"field":"a","message":"n"}]"#;
     let mut short = reply(422, &[], problem("validation-failed", field));
     short.body.pop();
@@ -158,6 +183,17 @@ fn an_answer_beside_the_contract_is_noticed() {
         ("POST", short),
         ("POST", reply(204, &[], String::new())),
     ] {
-        assert!(check(method, &wrong).is_err(), "{wrong:?}");
+        assert!(check(8084, method, &wrong).is_err(), "{wrong:?}");
+    }
+    let conflict = |kind| reply(409, &[], problem(kind, "").replace("422", "409"));
+    for (role, kind, may) in [
+        (8089, "not-refundable", true),
+        (8080, "not-refundable", false),
+        (8085, "not-refundable", false),
+        (8081, "email-taken", true),
+        (8080, "email-taken", true),
+        (8083, "email-taken", false),
+    ] {
+        assert_eq!(check(role, "POST", &conflict(kind)).is_ok(), may, "{kind} of {role}");
     }
 }

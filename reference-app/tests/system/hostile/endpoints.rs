@@ -28,6 +28,8 @@ const BESIDES: [&str; 13] = [
 /// A method on a path.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
+    /// Whose it is, by the port of API.md.
+    pub role: u16,
     pub port: u16,
     pub method: String,
     /// `/api/events/{id}`
@@ -51,15 +53,17 @@ impl Endpoint {
 pub async fn all(system: &System, provider: &System) -> Vec<Endpoint> {
     let mut all = Vec::new();
     let services = SERVICES.map(|port| (system, port));
-    for (system, port) in services.into_iter().chain([(provider, PROVIDER)]) {
-        let port = port + system.offset;
+    for (system, role) in services.into_iter().chain([(provider, PROVIDER)]) {
+        let port = role + system.offset;
         let described = described(
+            role,
             port,
             &Buyer::nobody(&format!("http://127.0.0.1:{port}")).get("/openapi.json").await.expect(200),
         );
         assert!(!described.is_empty(), "port {port} describes nothing");
         all.extend(described);
         all.extend(BESIDES.map(|template| Endpoint {
+            role,
             port,
             method: "GET".to_owned(),
             template: template.to_owned(),
@@ -71,13 +75,14 @@ pub async fn all(system: &System, provider: &System) -> Vec<Endpoint> {
     all
 }
 
-fn described(port: u16, openapi: &Value) -> Vec<Endpoint> {
+fn described(role: u16, port: u16, openapi: &Value) -> Vec<Endpoint> {
     let mut found = Vec::new();
     for (template, methods) in openapi["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
             let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
             found.push(Endpoint {
+                role,
                 port,
                 method: method.to_uppercase(),
                 template: template.clone(),

@@ -1,8 +1,8 @@
 //! Who waits for a booking to change.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use platform::Stripes;
 use ticketblitz_core::BookingId;
 use tokio::sync::Notify;
 
@@ -11,14 +11,11 @@ use tokio::sync::Notify;
 const STRIPES: usize = 1_024;
 
 #[derive(Debug, Clone)]
-pub(super) struct Changes {
-    stripes: Arc<[Notify]>,
-    hasher: RandomState,
-}
+pub(super) struct Changes(Arc<Stripes<Notify>>);
 
 impl Changes {
     pub(super) fn new() -> Self {
-        Self { stripes: (0..STRIPES).map(|_| Notify::new()).collect(), hasher: RandomState::new() }
+        Self(Arc::new(Stripes::new(STRIPES)))
     }
 
     /// To be called when the change is committed: whoever is woken reads.
@@ -28,7 +25,6 @@ impl Changes {
 
     /// Wakes at the next change of the booking, and at some of others.
     pub(super) fn of(&self, id: BookingId) -> &Notify {
-        let hash = usize::try_from(self.hasher.hash_one(id) % STRIPES as u64).unwrap_or_default();
-        &self.stripes[hash]
+        self.0.of(id)
     }
 }

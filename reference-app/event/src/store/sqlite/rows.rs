@@ -105,7 +105,7 @@ pub(super) fn record(row: &sqlite::Row) -> Result<Record, sqlite::Error> {
         starts_at: row.try_get("starts_at")?,
         time_zone: row.try_get("time_zone")?,
         currency: row.try_get("currency")?,
-        mode: mode(&row.try_get::<String>("mode")?),
+        mode: mode(&row.try_get::<String>("mode")?)?,
         max_per_customer: row.try_get("max_per_customer")?,
         sales_start: row.try_get("sales_start")?,
         sales_end: row.try_get("sales_end")?,
@@ -121,7 +121,7 @@ pub(super) fn state(row: &sqlite::Row) -> Result<State, sqlite::Error> {
     Ok(State {
         id: row.try_get("id")?,
         taken: row.try_get("taken")?,
-        phase: phase(&row.try_get::<String>("phase")?),
+        phase: phase(&row.try_get::<String>("phase")?)?,
         version: u64::try_from(version).unwrap_or_default(),
     })
 }
@@ -146,17 +146,20 @@ fn mode_text(mode: BookingMode) -> &'static str {
     }
 }
 
-/// The table's own check allows no third one.
-fn mode(text: &str) -> BookingMode {
-    if text == "VISUAL" { BookingMode::Visual } else { BookingMode::Tatkal }
+fn mode(text: &str) -> Result<BookingMode, sqlite::Error> {
+    match text {
+        "VISUAL" => Ok(BookingMode::Visual),
+        "TATKAL" => Ok(BookingMode::Tatkal),
+        _ => Err(sqlite::Error::decode(format!("{text} is no booking mode"))),
+    }
 }
 
-/// The table's own check allows no fifth one.
-fn phase(text: &str) -> Phase {
+fn phase(text: &str) -> Result<Phase, sqlite::Error> {
     match text {
-        "DRAFT" => Phase::Draft,
-        "SAMPLE" => Phase::Sample,
-        "PUBLISHED" => Phase::Published,
-        _ => Phase::Cancelled,
+        "DRAFT" => Ok(Phase::Draft),
+        "SAMPLE" => Ok(Phase::Sample),
+        "PUBLISHED" => Ok(Phase::Published),
+        "CANCELLED" => Ok(Phase::Cancelled),
+        _ => Err(sqlite::Error::decode(format!("{text} is no phase of an event"))),
     }
 }

@@ -3,13 +3,13 @@
 use contract::inventory::SeatState;
 use ticketblitz_core::sqlite::{self, SqliteConnection};
 
-use super::rows;
+use super::{events, rows};
 use crate::audit::{Area, ClaimedSeat, Event, Snapshot};
 
 /// Everything that the connection's transaction sees.
 pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlite::Error> {
     let events = sqlite::query_as(
-        "SELECT id, max_per_customer, sales_end, closed, fence, \
+        "SELECT id, mode, max_per_customer, sales_end, closed, fence, \
          (SELECT count(*) FROM seats WHERE event = events.id) AS seats FROM events ORDER BY id",
     )
     .fetch_all(&mut *conn)
@@ -31,12 +31,14 @@ pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sq
 
 impl sqlite::FromRow for Event {
     fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
+        // Not audited, but what sells by it has to be able to read it.
+        events::mode(&row.try_get::<String>("mode")?)?;
         Ok(Self {
             id: row.try_get("id")?,
             max_per_customer: row.try_get("max_per_customer")?,
             sales_end: row.try_get("sales_end")?,
             closed: row.try_get("closed")?,
-            fence: rows::fence(row.try_get("fence")?),
+            fence: rows::fence(row.try_get("fence")?)?,
             seats: row.try_get("seats")?,
         })
     }
@@ -58,14 +60,14 @@ impl sqlite::FromRow for ClaimedSeat {
         let state = match row.try_get::<String>("state")?.as_str() {
             "PAYING" => SeatState::Paying,
             "SOLD" => SeatState::Sold,
-            // The table's own check allows no fourth one.
-            _ => SeatState::Available,
+            "FREE" => SeatState::Available,
+            other => return Err(sqlite::Error::decode(format!("{other} is no state of a seat"))),
         };
         Ok(Self {
             event: row.try_get("event")?,
             seat: row.try_get("seat")?,
             booking: row.try_get("booking")?,
-            fence: rows::fence(row.try_get("fence")?),
+            fence: rows::fence(row.try_get("fence")?)?,
             state,
             in_layout: row.try_get("in_layout")?,
         })

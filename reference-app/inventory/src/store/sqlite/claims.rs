@@ -18,8 +18,6 @@ pub(super) async fn begin(conn: &mut SqliteConnection, begin: Begin) -> Result<C
         return Err(Refusal::NotLive.into());
     }
     let (currency, limit) = sale_terms(conn, begin.hold.event, begin.now).await?;
-    // Its own hold may want what a lapsed payment still has.
-    lapse(conn, begin.now).await?;
     check_limit(conn, &begin, limit).await?;
     let amount = price(conn, begin.hold.event, &begin.want).await?;
     let claim = Claim {
@@ -34,7 +32,7 @@ pub(super) async fn begin(conn: &mut SqliteConnection, begin: Begin) -> Result<C
         deadline: begin.deadline,
         until: begin.until,
     };
-    take(conn, &claim).await?;
+    take(conn, &claim, begin.now).await?;
     rows::insert(conn, &claim, begin.now).await?;
     sqlite::query("UPDATE events SET fence = max(fence, $2) WHERE id = $1")
         .bind(claim.hold.event)
@@ -99,7 +97,15 @@ pub(super) async fn reopen(
 }
 
 pub(super) async fn lapse(conn: &mut SqliteConnection, now: Timestamp) -> Result<Vec<Claim>, Error> {
-    let mut lapsed = rows::lapsed(conn, now, LAPSED_AT_ONCE).await?;
+    let lapsed = rows::lapsed(conn, now, LAPSED_AT_ONCE).await?;
+    free_lapsed(conn, lapsed, now).await
+}
+
+async fn free_lapsed(
+    conn: &mut SqliteConnection,
+    mut lapsed: Vec<Claim>,
+    now: Timestamp,
+) -> Result<Vec<Claim>, Error> {
     for claim in &mut lapsed {
         free(conn, claim, ClaimState::Lapsed, now).await?;
     }
@@ -223,10 +229,13 @@ async fn price(conn: &mut SqliteConnection, event: EventId, want: &Want) -> Resu
     Ok(priced.ok_or(Refusal::NotLive)?)
 }
 
-/// Takes the places for a claim that has none yet: all of them or a refusal, which undoes the transaction.
-async fn take(conn: &mut SqliteConnection, claim: &Claim) -> Result<(), Error> {
+/// Takes the places for a claim that has none yet: all of them or a refusal, which undoes the transaction. What
+/// lapsed payments still have of them is freed first, however many wait for the sweeper.
+async fn take(conn: &mut SqliteConnection, claim: &Claim, now: Timestamp) -> Result<(), Error> {
     let taken = match &claim.want {
         Want::Seats(seats) => {
+            let lapsed = rows::lapsed_with_seats(conn, claim.hold.event, seats, now).await?;
+            free_lapsed(conn, lapsed, now).await?;
             let done = sqlite::query(
                 "INSERT INTO claim_seats (event, seat, booking, fence, state) \
                  SELECT $1, value, $2, $3, 'PAYING' FROM json_each($4) WHERE true \
@@ -242,7 +251,19 @@ async fn take(conn: &mut SqliteConnection, claim: &Claim) -> Result<(), Error> {
             .await?;
             done == u64::from(claim.want.units())
         }
-        Want::Area { section, quantity } => take_area(conn, claim.hold.event, section, *quantity).await?,
+        Want::Area { section, quantity } => {
+            let event = claim.hold.event;
+            let mut taken = take_area(conn, event, section, *quantity).await?;
+            while !taken {
+                let lapsed = rows::lapsed_in_area(conn, event, section, now, LAPSED_AT_ONCE).await?;
+                if lapsed.is_empty() {
+                    break;
+                }
+                free_lapsed(conn, lapsed, now).await?;
+                taken = take_area(conn, event, section, *quantity).await?;
+            }
+            taken
+        }
     };
     if taken { Ok(()) } else { Err(Refusal::Taken.into()) }
 }

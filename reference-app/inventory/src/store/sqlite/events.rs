@@ -104,7 +104,7 @@ pub(super) async fn read(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let event = InventoryEvent {
-        booking_mode: mode(&row.try_get::<String>("mode")?),
+        booking_mode: mode(&row.try_get::<String>("mode")?)?,
         currency: row.try_get("currency")?,
         max_seats_per_customer: row.try_get("max_per_customer")?,
         sales_start: row.try_get("sales_start")?,
@@ -157,7 +157,7 @@ pub(super) async fn snapshot(
     .bind(event)
     .fetch_all(&mut *conn)
     .await?;
-    let mut snapshot = EventSnapshot::new(event).with_fence_floor(rows::fence(floor));
+    let mut snapshot = EventSnapshot::new(event).with_fence_floor(rows::fence(floor)?);
     snapshot.areas = areas.into_iter().map(|(section, capacity)| Area::new(section, capacity)).collect();
     for claim in rows::counting(conn, event, now).await? {
         let state = match claim.state {
@@ -177,7 +177,10 @@ fn mode_text(mode: BookingMode) -> &'static str {
     }
 }
 
-/// The table's own check allows no third one.
-fn mode(text: &str) -> BookingMode {
-    if text == "VISUAL" { BookingMode::Visual } else { BookingMode::Tatkal }
+pub(super) fn mode(text: &str) -> Result<BookingMode, sqlite::Error> {
+    match text {
+        "VISUAL" => Ok(BookingMode::Visual),
+        "TATKAL" => Ok(BookingMode::Tatkal),
+        _ => Err(sqlite::Error::decode(format!("{text} is no booking mode"))),
+    }
 }

@@ -42,6 +42,39 @@ pub(super) async fn lapsed(
     Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
 }
 
+/// Payments that lapsed by `now` and still have one of these seats.
+pub(super) async fn lapsed_with_seats(
+    conn: &mut SqliteConnection,
+    event: EventId,
+    seats: &[SeatId],
+    now: Timestamp,
+) -> Result<Vec<Claim>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM claims WHERE state = 'PAYING' AND until <= $3 AND booking IN \
+         (SELECT c.booking FROM json_each($2) CROSS JOIN claim_seats AS c \
+          ON c.event = $1 AND c.seat = json_each.value AND c.state = 'PAYING')"
+    );
+    let rows = sqlite::query(sql).bind(event).bind(json(seats)).bind(now).fetch_all(conn).await?;
+    Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
+}
+
+/// Payments for places of this area that lapsed by `now`, oldest first, in bounded batches.
+pub(super) async fn lapsed_in_area(
+    conn: &mut SqliteConnection,
+    event: EventId,
+    section: &str,
+    now: Timestamp,
+    most: u32,
+) -> Result<Vec<Claim>, Error> {
+    // By this index: an area that is sold out has many claims, and few of all payments have lapsed.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM claims INDEXED BY claims_in_payment \
+         WHERE event = $1 AND section = $2 AND state = 'PAYING' AND until <= $3 ORDER BY until LIMIT $4"
+    );
+    let rows = sqlite::query(sql).bind(event).bind(section).bind(now).bind(most).fetch_all(conn).await?;
+    Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
+}
+
 /// All that counts for an event: live payments and sales.
 pub(super) async fn counting(
     conn: &mut SqliteConnection,
@@ -111,8 +144,9 @@ pub(super) fn number(fence: Fence) -> i64 {
     i64::try_from(fence.as_u64()).unwrap_or(i64::MAX)
 }
 
-pub(super) fn fence(number: i64) -> Fence {
-    Fence::new(u64::try_from(number).unwrap_or_default())
+pub(super) fn fence(number: i64) -> Result<Fence, sqlite::Error> {
+    let fence = u64::try_from(number);
+    fence.map(Fence::new).map_err(|_| sqlite::Error::decode(format!("{number} is no fence")))
 }
 
 fn claim(row: &sqlite::Row) -> Result<Claim, sqlite::Error> {
@@ -130,7 +164,7 @@ fn claim(row: &sqlite::Row) -> Result<Claim, sqlite::Error> {
         want,
         amount: row.try_get("amount")?,
         currency: row.try_get("currency")?,
-        fence: fence(row.try_get("fence")?),
+        fence: fence(row.try_get("fence")?)?,
         state,
         deadline: row.try_get("deadline")?,
         until: row.try_get("until")?,

@@ -81,3 +81,24 @@ async fn a_crowd_takes_the_capacity_and_no_more() {
     assert_eq!(winners, 5);
     assert_eq!(taken(&rig, rig.now).await, 5);
 }
+
+#[tokio::test]
+async fn places_that_lapsed_are_free_however_many_lapsed_before_them() {
+    let rig = Rig::new().await;
+    let late = rig.now + LATE;
+    let hall = EventId::new();
+    rig.store.put_event(hall, event(BookingMode::Tatkal, Places::Capacity(600)), rig.now).await.expect("put");
+    let begin = |event, quantity, fence| {
+        rig.begin(event, Want::Area { section: "GENERAL".to_owned(), quantity }, fence)
+    };
+    for n in 0..300 {
+        rig.started(&begin(hall, 2, 7 + n)).await;
+    }
+    rig.started(&rig.places(4, 7)).await;
+    // Nobody has swept since: all 300 of the hall come before the area's, and two batches before the hall is half free.
+    rig.started(&Rig::at(rig.places(4, 8), late)).await;
+    for n in 0..150 {
+        rig.started(&Rig::at(begin(hall, 4, 1_000 + n), late)).await;
+    }
+    assert_eq!(rig.refused(&Rig::at(begin(hall, 1, 9_000), late)).await, Refusal::Taken);
+}

@@ -131,3 +131,47 @@ async fn what_was_released_before_it_began_is_forgotten_by_age() {
     assert!(matches!(refused, Err(Error::Refused(Refusal::NotLive))), "{refused:?}");
     assert_eq!(rig.store.forget_voided(rig.now + LATE, 10).await.expect("forgotten"), 1);
 }
+
+#[tokio::test]
+async fn a_seat_that_lapsed_is_free_however_many_lapsed_before_it() {
+    let rig = Rig::new().await;
+    let hall = EventId::new();
+    let places =
+        Places::Seats((1..=9).flat_map(|row| (1..=50).filter_map(move |n| SeatId::new(row, n))).collect());
+    rig.store.put_event(hall, event(BookingMode::Visual, places), rig.now).await.expect("put");
+    let begin = |row, n, fence| {
+        let seat = SeatId::new(row, n).expect("a seat");
+        Begin {
+            hold: HoldRef { event: hall, hold: HoldId::in_event(hall) },
+            ..rig.begin(hall, Want::Seats(vec![seat]), fence)
+        }
+    };
+    for row in 1..=9 {
+        for n in 1..=50 {
+            // The last one in payment lapses last.
+            let mut begin = begin(row, n, 7);
+            begin.until = begin.until + Duration::from_millis(u64::from(row * 50 + n));
+            rig.started(&begin).await;
+        }
+    }
+    // Nobody has swept since.
+    rig.started(&Rig::at(begin(9, 50, 8), rig.now + LATE)).await;
+    assert_eq!(rig.refused(&Rig::at(begin(9, 50, 9), rig.now + LATE)).await, Refusal::Taken);
+}
+
+#[tokio::test]
+async fn a_layout_is_not_read_by_the_thread_that_serves_everybody() {
+    let rig = Rig::new().await;
+    let mut read = Box::pin(async {
+        let event = rig.store.event(rig.seated).await.expect("read");
+        let snapshot = rig.store.snapshot(rig.seated, rig.now).await.expect("read");
+        event.is_some() && snapshot.is_some()
+    });
+    let others = std::future::ready(());
+    tokio::select! {
+        biased;
+        _ = &mut read => panic!("nobody else had a turn"),
+        () = others => {}
+    }
+    assert!(read.await);
+}
