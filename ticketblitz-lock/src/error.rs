@@ -99,9 +99,9 @@ impl LockError {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Conflicts {
-    /// The seats that are not free, in the order they were asked for.
+    /// The seats that are not free, in the order they were asked for; each once, though several candidates had it.
     pub seats: Vec<SeatConflict>,
-    /// The areas with too few free units.
+    /// The areas with too few free units, one entry a candidate.
     pub areas: Vec<AreaConflict>,
 }
 
@@ -117,6 +117,12 @@ impl Conflicts {
     pub const fn of_areas(areas: Vec<AreaConflict>) -> Self {
         Self { seats: Vec::new(), areas }
     }
+
+    /// For backends: seats and areas, of several candidates.
+    #[must_use]
+    pub const fn new(seats: Vec<SeatConflict>, areas: Vec<AreaConflict>) -> Self {
+        Self { seats, areas }
+    }
 }
 
 /// A seat that is not free.
@@ -127,7 +133,7 @@ pub struct SeatConflict {
     pub seat: SeatId,
     /// Why it is not free.
     pub state: SeatState,
-    /// When it may become free if nothing else happens; `None` for a sold seat.
+    /// When it may become free if nothing else happens; `None` for a seat that is sold or reserved.
     pub retry_after: Option<Duration>,
 }
 

@@ -47,16 +47,18 @@
 
 mod error;
 mod locks;
+#[cfg(feature = "memory")]
 mod memory;
 mod store;
 mod types;
 
 pub use error::{AreaConflict, Conflicts, LockError, SeatConflict};
 pub use locks::{Held, HoldBuilder, NoOwner, Paying, SeatLocks, ToSeat};
+#[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 pub use store::SeatStore;
 pub use types::{
-    Area, AreaStatus, AttemptId, Capabilities, Cursor, Durability, EventSnapshot, EventStatus, EventTag,
-    Expired, Fence, FenceScope, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState, Taken,
-    TakenState, Want,
+    Area, AreaStatus, AttemptId, Capabilities, Channel, Cursor, Durability, EventSnapshot, EventStatus,
+    EventTag, Expired, Fence, FenceScope, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState,
+    Taken, TakenState, Want,
 };
