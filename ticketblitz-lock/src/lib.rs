@@ -49,6 +49,8 @@ mod error;
 mod locks;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod store;
 mod types;
 
@@ -56,6 +58,9 @@ pub use error::{AreaConflict, Conflicts, LockError, SeatConflict};
 pub use locks::{Held, HoldBuilder, NoOwner, Paying, SeatLocks, ToSeat};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+#[doc(no_inline)]
+pub use redis::{RedisOptions, RedisStore};
 pub use store::SeatStore;
 pub use types::{
     Area, AreaStatus, AttemptId, Capabilities, Channel, Cursor, Durability, EventSnapshot, EventStatus,
