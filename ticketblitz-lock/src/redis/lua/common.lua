@@ -70,9 +70,16 @@ local function units_of(want)
   return units or #seats_of(want)
 end
 
-local function record_of(id)
+local function kept_record(id)
   local packed = call('HGET', HOLDS, 'h' .. id)
   return packed and cmsgpack.unpack(packed)
+end
+
+-- How a payment or sale ended is remembered until then, whether or not anything has cleaned up after it.
+local function record_of(id)
+  local record = kept_record(id)
+  if record and (record[PHASE] == 'L' or record[PHASE] == 'E') and record[UNTIL] <= now then return nil end
+  return record
 end
 
 local function save(id, record) call('HSET', HOLDS, 'h' .. id, cmsgpack.pack(record)) end
@@ -192,9 +199,9 @@ local function finish_hold(id, record, remember)
   end
   call('ZREM', DUE, 'h' .. id)
   if remember then
-    record[PHASE] = remember
+    record[PHASE], record[UNTIL] = remember, later(HOUR)
     save(id, record)
-    call('ZADD', DUE, number(later(HOUR)), 'e' .. id)
+    call('ZADD', DUE, number(record[UNTIL]), 'e' .. id)
   else
     call('HDEL', HOLDS, 'h' .. id)
     unbook(id, record)
@@ -227,7 +234,7 @@ local function forget_attempt(attempt)
 end
 
 local function forget_ended(id)
-  local record = record_of(id)
+  local record = kept_record(id)
   -- Unless a snapshot knew that it was sold.
   if record and not has_seats(record) then
     call('HDEL', HOLDS, 'h' .. id)
