@@ -1,7 +1,8 @@
 //! The Redis backend does what every backend must, on a real server.
 #![allow(clippy::unwrap_used)] // a test fails where an answer is not the expected one
 
-mod redis_server;
+#[path = "redis_server/server.rs"]
+mod server;
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use ticketblitz_lock::{RedisStore, SeatStore};
 
 async fn store(clock: ManualClock) -> impl SeatStore {
     // Ten thousand tasks of a test wait for one another, on a machine that may be busy.
-    let options = redis_server::options().clock(clock).response_timeout(Duration::from_secs(60));
-    RedisStore::connect_with(redis_server::url(), options).await.unwrap()
+    let options = server::options(&server::prefix()).clock(clock).response_timeout(Duration::from_secs(60));
+    RedisStore::connect_with(server::url(), options).await.unwrap()
 }
 
 ticketblitz_lock::conformance!(store, histories: 500);
