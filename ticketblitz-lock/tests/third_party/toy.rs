@@ -197,7 +197,7 @@ impl Event {
             _ => 0,
         });
         let mut area = self.on_floor(section, *capacity);
-        area.held -= old;
+        area.held = area.held.saturating_sub(old);
         let short = (area.free() < *quantity).then(|| AreaConflict::new(section, *quantity, area.free()));
         Ok(Conflicts::of_areas(short.into_iter().collect()))
     }
