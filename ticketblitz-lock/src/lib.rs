@@ -51,19 +51,27 @@ mod error;
 mod locks;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "metrics")]
+mod metered;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod store;
+#[cfg(feature = "tracing")]
+mod traced;
 mod types;
 
 pub use error::{AreaConflict, Conflicts, LockError, SeatConflict};
 pub use locks::{Held, HoldBuilder, NoOwner, Paying, SeatLocks, ToSeat};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
+#[cfg(feature = "metrics")]
+pub use metered::Metered;
 #[cfg(feature = "redis")]
 #[doc(no_inline)]
 pub use redis::{RedisOptions, RedisStore};
 pub use store::SeatStore;
+#[cfg(feature = "tracing")]
+pub use traced::Traced;
 pub use types::{
     Area, AreaStatus, AttemptId, Capabilities, Channel, Cursor, Durability, EventSnapshot, EventStatus,
     EventTag, Expired, Fence, FenceScope, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState,

@@ -1,6 +1,6 @@
 //! The tests of a backend.
 
-/// Makes a test of each behaviour, of the store that `$store` makes: an `async fn(ManualClock) -> impl SeatStore` beside
+/// Makes a module `conforms` with a test of each behaviour, of the store that `$store` makes: an `async fn(ManualClock) -> impl SeatStore` beside
 /// the call, whose store is empty, used by nobody else, and takes the time from that clock alone. See the [module].
 ///
 /// One test more runs that many random histories and compares every answer with a [model](crate::conformance::model).
@@ -13,7 +13,7 @@ macro_rules! conformance {
     };
     ($store:ident, histories: $histories:expr) => {
         $crate::conformance! {
-            @tests $store
+            @tests $store $histories;
             holds {
                 a_hold_is_answered_whole
                 all_or_none
@@ -110,24 +110,28 @@ macro_rules! conformance {
                 a_busy_evening_adds_up
             }
         }
-
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn any_history_agrees_with_the_model() {
-            let bench = $crate::conformance::Bench::of($store).await;
-            $crate::conformance::model::agrees(&bench, $histories).await;
-        }
     };
-    (@tests $store:ident $($area:ident { $($behaviour:ident)+ })+) => {$(
-        mod $area {
+    (@tests $store:ident $histories:expr; $($area:ident { $($behaviour:ident)+ })+) => {
+        mod conforms {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn any_history_agrees_with_the_model() {
+                let bench = $crate::conformance::Bench::of(super::$store).await;
+                $crate::conformance::model::agrees(&bench, $histories).await;
+            }
+
             $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $behaviour() {
-                    let bench = $crate::conformance::Bench::of(super::$store).await;
-                    $crate::conformance::$area::$behaviour(bench).await;
+                mod $area {
+                    $(
+                        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                        async fn $behaviour() {
+                            let bench = $crate::conformance::Bench::of(super::super::$store).await;
+                            $crate::conformance::$area::$behaviour(bench).await;
+                        }
+                    )+
                 }
             )+
         }
-    )+};
+    };
 }
 
 #[cfg(test)]
