@@ -87,15 +87,43 @@ impl SeatLocks {
     where
         S: IntoIterator<Item: ToSeat>,
     {
-        let seats: Result<Vec<SeatId>, ParseSeatError> = seats.into_iter().map(ToSeat::to_seat).collect();
-        let want = seats.map(Want::Seats).map_err(|error| LockError::invalid(error.to_string()));
-        HoldBuilder::new(Arc::clone(&self.store), event, want)
+        self.hold_first(event, [seats])
+    }
+
+    /// Holds the first of these sets of seats that is wholly available: best seats first, say. One round trip,
+    /// however many there are; [`Held::seats`] says which it is.
+    ///
+    /// ```
+    /// # use ticketblitz_core::EventId;
+    /// # use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks};
+    /// # async fn run() -> Result<(), LockError> {
+    /// # let locks = SeatLocks::new(MemoryStore::default());
+    /// # let event = EventId::new();
+    /// # locks.load(&EventSnapshot::new(event)).await?;
+    /// locks.hold(event, ["A2"]).owner("alice").await?;
+    /// let hold = locks.hold_first(event, [["A1", "A2"], ["A3", "A4"], ["B1", "B2"]]).owner("bob").await?;
+    /// assert_eq!(hold.seats()[0].to_string(), "A3");
+    ///
+    /// // Others, and at no moment neither.
+    /// let hold = hold.replace(["B1", "B2"]).await?;
+    /// assert_eq!(hold.seats()[0].to_string(), "B1");
+    /// # Ok(())
+    /// # }
+    /// # futures::executor::block_on(run()).unwrap();
+    /// ```
+    pub fn hold_first<C, S>(&self, event: EventId, candidates: C) -> HoldBuilder
+    where
+        C: IntoIterator<Item = S>,
+        S: IntoIterator<Item: ToSeat>,
+    {
+        let wants = candidates.into_iter().map(builder::wanted).collect();
+        HoldBuilder::new(Arc::clone(&self.store), event, wants)
     }
 
     /// Holds some units of a general-admission area.
     pub fn area(&self, event: EventId, section: impl Into<String>, quantity: u32) -> HoldBuilder {
         let want = Want::Area { section: section.into(), quantity };
-        HoldBuilder::new(Arc::clone(&self.store), event, Ok(want))
+        HoldBuilder::new(Arc::clone(&self.store), event, Ok(vec![want]))
     }
 
     /// A live hold, whoever's it is.

@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ticketblitz_core::EventId;
+use ticketblitz_core::{EventId, SeatId};
 
-use super::Held;
+use super::{Held, ToSeat};
 use crate::error::LockError;
 use crate::store::SeatStore;
-use crate::types::{AttemptId, HoldRequest, Owner, Want};
+use crate::types::{AttemptId, HoldRef, HoldRequest, Owner, Want};
 
 /// In place of the owner of a hold that nobody was named for: such a [`HoldBuilder`] cannot be awaited.
 #[derive(Debug, Clone, Copy)]
@@ -40,13 +40,16 @@ pub struct NoOwner;
 pub struct HoldBuilder<O = NoOwner> {
     store: Arc<dyn SeatStore>,
     event: EventId,
-    want: Result<Want, LockError>,
+    /// The candidates, the preferred first.
+    wants: Result<Vec<Want>, LockError>,
     owner: O,
     options: Options,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Options {
+    channels: Vec<String>,
+    replacing: Option<HoldRef>,
     attempt: Option<AttemptId>,
     ttl: Option<Duration>,
     ceiling: Option<Duration>,
@@ -54,18 +57,56 @@ struct Options {
 }
 
 impl HoldBuilder {
-    pub(super) fn new(store: Arc<dyn SeatStore>, event: EventId, want: Result<Want, LockError>) -> Self {
-        Self { store, event, want, owner: NoOwner, options: Options::default() }
+    pub(super) fn new(
+        store: Arc<dyn SeatStore>,
+        event: EventId,
+        wants: Result<Vec<Want>, LockError>,
+    ) -> Self {
+        Self { store, event, wants, owner: NoOwner, options: Options::default() }
     }
 
     /// Names who will hold.
     pub fn owner(self, owner: impl Into<Owner>) -> HoldBuilder<Owner> {
-        let Self { store, event, want, owner: NoOwner, options } = self;
-        HoldBuilder { store, event, want, owner: owner.into(), options }
+        let Self { store, event, wants, owner: NoOwner, options } = self;
+        HoldBuilder { store, event, wants, owner: owner.into(), options }
     }
 }
 
 impl<O> HoldBuilder<O> {
+    /// Adds a candidate: these seats, if nothing named before is wholly available.
+    pub fn or<S>(self, seats: S) -> Self
+    where
+        S: IntoIterator<Item: ToSeat>,
+    {
+        self.or_want(wanted(seats))
+    }
+
+    /// Adds a candidate: units of an area, if nothing named before is wholly available.
+    pub fn or_area(self, section: impl Into<String>, quantity: u32) -> Self {
+        self.or_want(Ok(Want::Area { section: section.into(), quantity }))
+    }
+
+    fn or_want(mut self, want: Result<Want, LockError>) -> Self {
+        self.wants = self.wants.and_then(|mut wants| {
+            wants.push(want?);
+            Ok(wants)
+        });
+        self
+    }
+
+    /// May hold the seats that are reserved for this channel too. Can be called for several.
+    pub fn channel(mut self, name: impl Into<String>) -> Self {
+        self.options.channels.push(name.into());
+        self
+    }
+
+    /// Gives up the owner's own hold for this one, in the same step and only if this one succeeds:
+    /// see [`Held::replace`].
+    pub fn replacing(mut self, hold: HoldRef) -> Self {
+        self.options.replacing = Some(hold);
+        self
+    }
+
     /// Sets how long to hold; ten minutes by default.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
@@ -94,7 +135,12 @@ impl<O> HoldBuilder<O> {
 
 impl HoldBuilder<Owner> {
     async fn send(self) -> Result<Held, LockError> {
-        let mut request = HoldRequest::new(self.event, self.owner, self.want?).limit(self.options.limit);
+        let mut wants = self.wants?.into_iter();
+        let want = wants.next().ok_or_else(|| LockError::invalid("a hold needs at least one candidate"))?;
+        let mut request = HoldRequest::new(self.event, self.owner, want).limit(self.options.limit);
+        request.alternatives = wants.collect();
+        request.channels = self.options.channels;
+        request.replacing = self.options.replacing;
         request.attempt = self.options.attempt.unwrap_or(request.attempt);
         request.ttl = self.options.ttl.unwrap_or(request.ttl);
         request.ceiling = self.options.ceiling.unwrap_or(request.ceiling);
@@ -110,4 +156,13 @@ impl IntoFuture for HoldBuilder<Owner> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
     }
+}
+
+/// These seats as a candidate, if their names are some.
+pub(super) fn wanted<S>(seats: S) -> Result<Want, LockError>
+where
+    S: IntoIterator<Item: ToSeat>,
+{
+    let seats: Result<Vec<SeatId>, _> = seats.into_iter().map(ToSeat::to_seat).collect();
+    seats.map(Want::Seats).map_err(|error| LockError::invalid(error.to_string()))
 }

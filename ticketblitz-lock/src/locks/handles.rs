@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use ticketblitz_core::{BookingId, SeatId, Timestamp};
 
+use super::builder::wanted;
+use super::{HoldBuilder, ToSeat};
 use crate::error::LockError;
 use crate::store::SeatStore;
-use crate::types::{Fence, Hold, HoldRef};
+use crate::types::{Fence, Hold, HoldRef, Owner};
 
 /// A hold that was got.
 ///
@@ -62,6 +64,19 @@ impl Held {
     pub async fn extend(&mut self, ttl: Duration) -> Result<(), LockError> {
         self.hold = self.store.extend(self.reference(), &self.hold.owner, ttl).await?;
         Ok(())
+    }
+
+    /// Holds these seats in place of its own, which may be among them. `.await` makes the new hold and ends this one
+    /// in one step; refused, this one stays as it is. It lasts no longer than this one's ceiling.
+    ///
+    /// A [channel](HoldBuilder::channel) and a [limit](HoldBuilder::limit) have to be named again.
+    pub fn replace<S>(&self, seats: S) -> HoldBuilder<Owner>
+    where
+        S: IntoIterator<Item: ToSeat>,
+    {
+        let wants = wanted(seats).map(|want| vec![want]);
+        let builder = HoldBuilder::new(Arc::clone(&self.store), self.hold.event, wants);
+        builder.owner(&self.hold.owner).replacing(self.reference())
     }
 
     /// Frees the seats.

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use ticketblitz_core::{Clock, EventId};
-use ticketblitz_lock::{HoldRef, HoldRequest, HoldState, LockError, SeatState, Want};
-
 use super::{Bench, CEILING, GRACE, TICK, TTL, owner, seat, seats};
-use crate::refused;
+use crate::{HoldRef, HoldRequest, HoldState, LockError, SeatState, Want};
+use ticketblitz_core::{Clock, EventId};
 
 /// The answer says all about the hold; its times are the store's, and its units are right.
 pub async fn a_hold_is_answered_whole(bench: Bench) {
@@ -22,6 +20,7 @@ pub async fn a_hold_is_answered_whole(bench: Bench) {
     assert_eq!(bench.taken().await, [("A1".into(), SeatState::Held), ("A2".into(), SeatState::Held)]);
 }
 
+/// One seat that is not free, and none is taken; the answer names each that is not, and when to come back.
 pub async fn all_or_none(bench: Bench) {
     bench.held("alice", &["A2", "A4"]).await;
     bench.clock.advance(Duration::from_secs(60));
@@ -58,6 +57,7 @@ pub async fn a_former_owner_cannot_release(bench: Bench) {
     assert_eq!(bench.store.get(bob.reference()).await.unwrap(), bob);
 }
 
+/// Somebody else's hold is not told from none, and a hold is found in its own event alone.
 pub async fn another_owner_can_do_nothing(bench: Bench) {
     let hold = bench.held("alice", &["A1"]).await;
     let (it, mallory) = (hold.reference(), owner("mallory"));
@@ -85,6 +85,7 @@ pub async fn a_seat_taken_again_is_another_hold(bench: Bench) {
     refused!(bench.store.release(third.reference(), &third.owner).await, LockError::NotHeld);
 }
 
+/// An extension sets the expiry from now on, up to the ceiling exactly, and shortens too.
 pub async fn extending_counts_from_now_up_to_the_ceiling(bench: Bench) {
     let hold = bench.held("alice", &["A1", "A2"]).await;
     let it = hold.reference();
@@ -108,6 +109,7 @@ pub async fn extending_counts_from_now_up_to_the_ceiling(bench: Bench) {
     assert_eq!(bench.taken().await, []);
 }
 
+/// Held, in payment and sold count towards the limit, seats and units; released and lapsed do not.
 pub async fn an_owners_limit_counts_all_that_is_theirs(bench: Bench) {
     let limited = |names: &[&str]| bench.request("alice", names).limit(4);
     let held = bench.store.hold(&limited(&["A1"])).await.unwrap();
@@ -128,6 +130,7 @@ pub async fn an_owners_limit_counts_all_that_is_theirs(bench: Bench) {
     refused!(bench.store.hold(&limited(&["C4"])).await, LockError::LimitExceeded { taken: 4, .. });
 }
 
+/// What can never succeed is refused as such, and changes nothing.
 pub async fn nonsense_is_refused(bench: Bench) {
     let refuse = async |request: HoldRequest| {
         refused!(bench.store.hold(&request).await, LockError::Invalid(_));

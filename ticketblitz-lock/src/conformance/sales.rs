@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use ticketblitz_core::{BookingId, Clock};
-use ticketblitz_lock::{Fence, HoldState, LockError, SeatState};
-
 use super::{Bench, CEILING, GRACE, TTL, owner};
-use crate::refused;
+use crate::{Fence, HoldState, LockError, SeatState};
+use ticketblitz_core::{BookingId, Clock};
 
+/// In payment a hold outlives its expiry, and can neither be released nor extended.
 pub async fn a_payment_cannot_lapse_within_its_grace(bench: Bench) {
     let hold = bench.held("alice", &["A1", "A2"]).await;
     bench.clock.advance(TTL - Duration::from_secs(1));
@@ -22,6 +21,7 @@ pub async fn a_payment_cannot_lapse_within_its_grace(bench: Bench) {
     assert_eq!(bench.taken().await, [("A1".into(), SeatState::Sold), ("A2".into(), SeatState::Sold)]);
 }
 
+/// A payment is begun once; the repeat gets no more time.
 pub async fn beginning_again_is_the_first_beginning(bench: Bench) {
     let first = bench.paying("alice", &["A1"]).await;
     bench.clock.advance(Duration::from_secs(5));
@@ -30,6 +30,7 @@ pub async fn beginning_again_is_the_first_beginning(bench: Bench) {
     refused!(bench.store.begin_commit(first.reference(), &owner("bob"), GRACE).await, LockError::NotHeld);
 }
 
+/// An aborted payment frees its seats, and a repeat hits nobody who has them since.
 pub async fn an_aborted_payment_frees(bench: Bench) {
     let paying = bench.paying("alice", &["A1"]).await;
     for _ in 0..2 {
@@ -42,6 +43,7 @@ pub async fn an_aborted_payment_frees(bench: Bench) {
     refused!(bench.store.sold(paying.reference(), paying.fence, BookingId::new()).await, LockError::NotHeld);
 }
 
+/// Sold is sold: to one booking, for ever, whatever is tried.
 pub async fn a_sale_is_final_and_repeatable(bench: Bench) {
     let paying = bench.paying("alice", &["A1"]).await;
     let (it, booking) = (paying.reference(), BookingId::new());
@@ -78,6 +80,7 @@ pub async fn a_late_sale_meets_a_higher_fence(bench: Bench) {
     assert!(bench.is_live(&bob).await);
 }
 
+/// A sale with another fence than its hold has is refused.
 pub async fn a_sale_needs_its_own_fence(bench: Bench) {
     let hold = bench.paying("alice", &["A1"]).await;
     let number = hold.fence.as_u64();
@@ -87,6 +90,7 @@ pub async fn a_sale_needs_its_own_fence(bench: Bench) {
     assert_eq!(bench.taken().await, [("A1".into(), SeatState::Paying)]);
 }
 
+/// A refund frees the seats once; its repeat hits nobody who has them since.
 pub async fn a_reopened_sale_is_free_once(bench: Bench) {
     let paying = bench.paying("alice", &["A1", "A2"]).await;
     let booking = BookingId::new();

@@ -1,11 +1,10 @@
 //! General admission.
 
-use ticketblitz_core::BookingId;
-use ticketblitz_lock::{LockError, Want};
-
 use super::{Bench, GRACE, TTL};
-use crate::refused;
+use crate::{LockError, Want};
+use ticketblitz_core::BookingId;
 
+/// An area gives out what it has and no more; a refusal says what is left.
 pub async fn units_are_never_more_than_the_capacity(bench: Bench) {
     let six = bench.store.hold(&bench.floor("alice", 6)).await.unwrap();
     assert_eq!(six.want, Want::Area { section: "FLOOR".into(), quantity: 6 });
@@ -20,6 +19,7 @@ pub async fn units_are_never_more_than_the_capacity(bench: Bench) {
     assert_eq!(bench.on_floor().await, (10, 0, 0));
 }
 
+/// Units are held, in payment, sold and free again with their hold, however often a step is repeated.
 pub async fn units_move_with_their_hold(bench: Bench) {
     let hold = bench.store.hold(&bench.floor("alice", 3)).await.unwrap();
     let it = hold.reference();
@@ -45,14 +45,14 @@ pub async fn lapsed_units_are_free_at_once(bench: Bench) {
     bench.load(&crowd).await;
     for n in 0..500 {
         let want = Want::Area { section: "BALCONY".into(), quantity: 1 };
-        let request = ticketblitz_lock::HoldRequest::new(bench.event, format!("buyer {n}"), want).ttl(TTL);
+        let request = crate::HoldRequest::new(bench.event, format!("buyer {n}"), want).ttl(TTL);
         bench.store.hold(&request).await.unwrap();
     }
     let paying = bench.store.hold(&bench.floor("alice", 10)).await.unwrap();
     bench.store.begin_commit(paying.reference(), &paying.owner, TTL).await.unwrap();
     bench.clock.advance(TTL);
     let want = Want::Area { section: "BALCONY".into(), quantity: 500 };
-    bench.store.hold(&ticketblitz_lock::HoldRequest::new(bench.event, "all", want)).await.unwrap();
+    bench.store.hold(&crate::HoldRequest::new(bench.event, "all", want)).await.unwrap();
     bench.store.hold(&bench.floor("bob", 10)).await.unwrap();
     assert_eq!(bench.on_floor().await, (10, 0, 0));
 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ticketblitz_core::Clock;
-use ticketblitz_lock::{Cursor, HoldState, LockError, SeatState};
-
 use super::{Bench, GRACE, TICK, TTL, owner};
-use crate::refused;
+use crate::{Cursor, HoldState, LockError, SeatState};
+use ticketblitz_core::Clock;
 
 /// Pitfall 17: at the very moment the hold has lapsed, for everybody.
 pub async fn the_moment_of_expiry_belongs_to_the_rival(bench: Bench) {
@@ -44,6 +42,7 @@ pub async fn one_winner_around_the_moment_of_expiry(bench: Bench) {
     }
 }
 
+/// A payment lapses at the end of its grace, not before, and no later.
 pub async fn the_end_of_the_grace_is_exact_too(bench: Bench) {
     let hold = bench.paying("alice", &["A1"]).await;
     bench.clock.advance(GRACE - TICK);
@@ -75,6 +74,7 @@ pub async fn a_crowd_lapses_at_once(bench: Bench) {
     assert_eq!(bench.taken().await.len(), 2);
 }
 
+/// The stream has every hold that lapsed, none that ended otherwise, and can be read again from any cursor.
 pub async fn the_stream_tells_each_expiry_once(bench: Bench) {
     let start = bench.store.expired(&Cursor::default(), 100).await.unwrap();
     assert!(start.holds.is_empty() && !start.missed);
@@ -107,16 +107,19 @@ pub async fn the_stream_tells_each_expiry_once(bench: Bench) {
     refused!(bench.store.expired(&Cursor::from_text("x:y"), 1).await, LockError::Invalid(_));
 }
 
-/// What the stream keeps is bounded, and it says so when it has forgotten something.
-pub async fn the_stream_says_what_it_missed(bench: Bench) {
-    let from_another_life = Cursor::from_text("1");
-    bench.held("alice", &["A1"]).await;
-    bench.clock.advance(TTL);
-    let expired = bench.store.expired(&from_another_life, 10).await.unwrap();
-    assert!(expired.missed);
-    assert_eq!(expired.holds.len(), 1);
-    let next = bench.store.expired(&expired.next, 10).await.unwrap();
-    assert!(!next.missed && next.holds.is_empty());
+/// Set back, a clock makes holds last longer, by no more than it was set back; nothing is given out twice.
+pub async fn a_clock_that_is_set_back_frees_nothing(bench: Bench) {
+    let hour = Duration::from_secs(3_600);
+    let before = bench.held("alice", &["A1"]).await;
+    bench.clock.set(bench.clock.now() - hour);
+    refused!(bench.hold("bob", &["A1"]).await, LockError::Unavailable(_));
+    let after = bench.held("bob", &["A2"]).await;
+    assert!(after.fence > before.fence && after.id != before.id);
+    bench.clock.set(before.expires_at - TICK);
+    refused!(bench.hold("bob", &["A1"]).await, LockError::Unavailable(_));
+    bench.clock.set(before.expires_at);
+    let taken = bench.held("bob", &["A1"]).await;
+    assert!(taken.fence > after.fence);
 }
 
 /// Pitfall 2: no moment comes from a caller. The store's clock is a century from this machine's.

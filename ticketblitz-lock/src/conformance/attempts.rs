@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use super::{Bench, CEILING, GRACE, TTL, owner};
+use crate::{HoldState, LockError};
 use ticketblitz_core::BookingId;
-use ticketblitz_lock::{HoldState, LockError};
-
-use super::{Bench, CEILING, GRACE, TTL, attempt, owner};
-use crate::refused;
 
 /// Pitfall 7: the reply is lost after the store did it; the repeat gets the same hold, and the limit counts once.
 pub async fn a_repeat_gets_the_same_hold(bench: Bench) {
@@ -29,10 +27,11 @@ pub async fn a_repeat_gets_the_same_hold(bench: Bench) {
     );
 }
 
+/// An attempt is one request of one owner.
 pub async fn another_request_cannot_use_it(bench: Bench) {
     let request = bench.request("alice", &["A1"]);
     let hold = bench.store.hold(&request).await.unwrap();
-    let as_hers = |other: ticketblitz_lock::HoldRequest| other.attempt(request.attempt);
+    let as_hers = |other: crate::HoldRequest| other.attempt(request.attempt);
     refused!(bench.store.hold(&as_hers(bench.request("bob", &["A1"]))).await, LockError::AttemptReused);
     refused!(bench.store.hold(&as_hers(bench.request("alice", &["A2"]))).await, LockError::AttemptReused);
     refused!(bench.store.hold(&as_hers(bench.floor("alice", 1))).await, LockError::AttemptReused);
@@ -83,7 +82,7 @@ pub async fn a_live_holds_attempt_outlasts_the_ceiling(bench: Bench) {
 /// A refused attempt left nothing behind, not even its name.
 pub async fn a_refused_attempt_may_succeed_later(bench: Bench) {
     let alice = bench.held("alice", &["A1"]).await;
-    let request = bench.request("bob", &["A1"]).attempt(attempt());
+    let request = bench.request("bob", &["A1"]);
     refused!(bench.store.hold(&request).await, LockError::Unavailable(_));
     bench.store.release(alice.reference(), &alice.owner).await.unwrap();
     bench.store.hold(&request).await.unwrap();

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use ticketblitz_core::{BookingId, Clock, EventId};
-use ticketblitz_lock::{
+use super::{Bench, GRACE, TTL, owner, seats};
+use crate::{
     Cursor, EventSnapshot, Fence, Hold, HoldId, HoldRef, HoldRequest, HoldState, LockError, SeatState, Taken,
     TakenState, Want,
 };
-
-use super::{Bench, GRACE, TTL, owner, seats};
-use crate::refused;
+use ticketblitz_core::{BookingId, Clock, EventId};
 
 fn sold(hold: &Hold, booking: BookingId) -> Taken {
     Taken::new(&hold.owner, hold.want.clone(), TakenState::Sold, hold.fence)
@@ -21,6 +19,7 @@ fn paying(hold: &Hold, until: ticketblitz_core::Timestamp) -> Taken {
     Taken::new(&hold.owner, hold.want.clone(), TakenState::Paying { until }, hold.fence).with_hold(hold.id)
 }
 
+/// Every operation on an event that nobody loaded says so.
 pub async fn an_unloaded_event_answers_nothing(bench: Bench) {
     let event = EventId::new();
     let hold = HoldRef { event, hold: HoldId::in_event(event) };
@@ -39,6 +38,7 @@ pub async fn an_unloaded_event_answers_nothing(bench: Bench) {
     store.unload(event).await.unwrap();
 }
 
+/// An event that was forgotten and loaded again gives out higher fences than before.
 pub async fn unloading_forgets_and_fences_still_rise(bench: Bench) {
     let before = bench.held("alice", &["A1"]).await;
     bench.store.unload(bench.event).await.unwrap();
@@ -52,12 +52,9 @@ pub async fn unloading_forgets_and_fences_still_rise(bench: Bench) {
     assert!(bench.held("bob", &["A2"]).await.fence > floor, "an older snapshot does not lower it");
 }
 
+/// What is in payment or sold according to the snapshot is so here, once, however often it is loaded.
 pub async fn a_snapshot_takes_what_is_taken(bench: Bench) {
-    let other = Bench {
-        store: std::sync::Arc::clone(&bench.store),
-        clock: bench.clock.clone(),
-        event: EventId::new(),
-    };
+    let other = bench.unloaded();
     let (one, two) = (HoldId::in_event(other.event), BookingId::new());
     let until = bench.clock.now() + GRACE;
     let taken = |hold: Option<HoldId>, booking: Option<BookingId>, want, state| {
@@ -90,6 +87,7 @@ pub async fn a_snapshot_takes_what_is_taken(bench: Bench) {
     assert_eq!(other.on_floor().await, (0, 0, 3));
 }
 
+/// A snapshot that does not know of a hold does not end it.
 pub async fn a_live_hold_survives_every_snapshot(bench: Bench) {
     let held = bench.held("alice", &["A1"]).await;
     let paid = bench.paying("bob", &["A2"]).await;
@@ -173,6 +171,7 @@ pub async fn a_sale_gets_its_seat_when_the_rival_is_gone(bench: Bench) {
     assert_eq!(bench.taken().await, []);
 }
 
+/// A snapshot that cannot be merged is refused whole.
 pub async fn a_wrong_snapshot_changes_nothing(bench: Bench) {
     let event = EventId::new();
     let entry = |hold: Option<HoldId>, booking: Option<BookingId>, section: &str| {

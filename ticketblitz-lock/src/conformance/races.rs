@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use super::{Bench, GRACE, TTL};
+use crate::{Hold, LockError, Owner};
 use futures::future::join_all;
 use ticketblitz_core::BookingId;
-use ticketblitz_lock::{Hold, LockError, Owner};
 
-use super::{Bench, GRACE, TTL};
-
-async fn all_at_once<T: Send + 'static>(
+pub(super) async fn all_at_once<T: Send + 'static>(
     tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let running: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
@@ -22,6 +21,7 @@ fn winners(answers: &[Result<Hold, LockError>]) -> Vec<&Hold> {
     answers.iter().filter_map(|answer| answer.as_ref().ok()).collect()
 }
 
+/// Ten thousand at once want one seat: one gets it.
 pub async fn ten_thousand_on_one_seat(bench: Bench) {
     let answers = all_at_once((0..10_000).map(|n| {
         let store = Arc::clone(&bench.store);
@@ -45,7 +45,7 @@ pub async fn shuffled_sets_neither_deadlock_nor_overlap(bench: Bench) {
             let answer = store.hold(&request).await;
             if let (Ok(hold), true) = (&answer, n % 3 == 0) {
                 store.release(hold.reference(), &hold.owner).await.unwrap();
-                return Err(LockError::Unavailable(ticketblitz_lock::Conflicts::default()));
+                return Err(LockError::Unavailable(crate::Conflicts::default()));
             }
             answer
         }
@@ -59,6 +59,7 @@ pub async fn shuffled_sets_neither_deadlock_nor_overlap(bench: Bench) {
     assert_eq!(bench.taken().await.len(), count);
 }
 
+/// The same request two hundred times at once is one hold, counted once.
 pub async fn one_attempt_sent_many_times_is_one_hold(bench: Bench) {
     let request = bench.request("alice", &["A1", "A2"]).limit(2);
     let answers = all_at_once((0..200).map(|_| {
@@ -69,6 +70,7 @@ pub async fn one_attempt_sent_many_times_is_one_hold(bench: Bench) {
     assert!(answers.iter().all(|hold| hold.id == answers[0].id && hold.fence == answers[0].fence));
 }
 
+/// Requests of one owner that come together do not exceed the limit together.
 pub async fn a_limit_holds_against_ones_own_haste(bench: Bench) {
     let answers = all_at_once((1..=100).map(|n| {
         let store = Arc::clone(&bench.store);
@@ -79,6 +81,7 @@ pub async fn a_limit_holds_against_ones_own_haste(bench: Bench) {
     assert_eq!(answers.iter().filter(|got| **got).count(), 4);
 }
 
+/// Requests that come together do not get more units than there are.
 pub async fn an_area_is_never_oversold(bench: Bench) {
     let answers = all_at_once((0..200).map(|n| {
         let store = Arc::clone(&bench.store);
