@@ -51,6 +51,8 @@ mod error;
 mod locks;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod store;
 mod types;
 
