@@ -53,6 +53,8 @@ mod locks;
 mod memory;
 #[cfg(feature = "metrics")]
 mod metered;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod store;
