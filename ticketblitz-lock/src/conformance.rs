@@ -49,6 +49,7 @@ mod bench;
 pub mod candidates;
 pub mod channels;
 pub mod expiry;
+pub mod guards;
 pub mod holds;
 pub mod loading;
 pub mod model;
