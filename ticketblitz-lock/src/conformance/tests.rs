@@ -5,7 +5,7 @@
 ///
 /// One test more runs that many random histories and compares every answer with a [model](crate::conformance::model).
 ///
-/// [module]: crate::conformance
+/// [module]: mod@crate::conformance
 #[macro_export]
 macro_rules! conformance {
     ($store:ident) => {
