@@ -61,7 +61,7 @@ mod traced;
 mod types;
 
 pub use error::{AreaConflict, Conflicts, LockError, SeatConflict};
-pub use locks::{Held, HoldBuilder, NoOwner, Paying, SeatLocks, ToSeat};
+pub use locks::{Held, HoldBuilder, HoldGuard, NoOwner, Paying, Release, SeatLocks, ToSeat};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "metrics")]

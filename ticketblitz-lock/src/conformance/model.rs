@@ -26,6 +26,7 @@ const CEILING: Duration = Duration::from_secs(100);
 /// The most histories that the search for a shorter one tries.
 const SHORTER: u32 = 2_000;
 
+/// A `hold` counts the holds made so far around and around.
 #[derive(Debug, Clone)]
 enum Step {
     Hold {
@@ -79,7 +80,7 @@ enum Wanted {
 
 /// Up to forty steps of two owners on six seats and an area of ten.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let hold = 0..12_usize;
+    let hold = 0..40_usize;
     let who = 0..2_usize;
     let seconds = 1..40_u64;
     let seats = |most: usize| proptest::sample::subsequence((1..=6_u32).collect::<Vec<_>>(), 0..=most);
@@ -286,8 +287,8 @@ async fn run(bench: &Bench, model: &mut Model, step: &Step) -> (Answer, Answer) 
             let mut request = request.ttl(secs(*ttl)).ceiling(CEILING).limit(LIMIT);
             request.alternatives = wants.collect();
             request.channels = if *house { vec![HOUSE.into()] } else { Vec::new() };
-            let replaced = replacing.and_then(|at| model.holds.get(at));
-            request.replacing = replaced.map(|known| known.hold.reference());
+            let replaced = replacing.and_then(|at| model.nth(at));
+            request.replacing = replaced.map(|at| model.holds[at].hold.reference());
             hold(bench, model, request, now).await
         }
         Step::Repeat { hold: at }
@@ -296,7 +297,10 @@ async fn run(bench: &Bench, model: &mut Model, step: &Step) -> (Answer, Answer) 
         | Step::Begin { hold: at, .. }
         | Step::Abort { hold: at }
         | Step::Sold { hold: at }
-        | Step::Reopen { hold: at } => on_hold(bench, model, *at, step, now).await,
+        | Step::Reopen { hold: at } => match model.nth(*at) {
+            Some(at) => on_hold(bench, model, at, step, now).await,
+            None => (Answer::Done, Answer::Done),
+        },
     }
 }
 
@@ -341,7 +345,7 @@ async fn on_hold(
     now: Timestamp,
 ) -> (Answer, Answer) {
     let seen = model.seen(at);
-    let Some(known) = model.holds.get_mut(at) else { return (Answer::Done, Answer::Done) };
+    let known = &mut model.holds[at];
     // By then the attempt may be forgotten, and be a new hold.
     if matches!(step, Step::Repeat { .. }) && now >= known.hold.ceiling_at {
         return (Answer::Done, Answer::Done);

@@ -5,7 +5,7 @@
 ///
 /// One test more runs that many random histories and compares every answer with a [model](crate::conformance::model).
 ///
-/// [module]: crate::conformance
+/// [module]: mod@crate::conformance
 #[macro_export]
 macro_rules! conformance {
     ($store:ident) => {
@@ -60,6 +60,10 @@ macro_rules! conformance {
                 units_move_with_their_hold
                 lapsed_units_are_free_at_once
                 a_lapsed_payment_of_units_is_not_sold
+            }
+            guards {
+                a_dropped_guard_releases
+                a_guard_releases_its_own_hold_alone
             }
             candidates {
                 the_first_available_one_wins
@@ -144,6 +148,7 @@ fn every_behaviour_is_listed() {
         ("candidates", include_str!("candidates.rs")),
         ("channels", include_str!("channels.rs")),
         ("expiry", include_str!("expiry.rs")),
+        ("guards", include_str!("guards.rs")),
         ("holds", include_str!("holds.rs")),
         ("loading", include_str!("loading.rs")),
         ("races", include_str!("races.rs")),
