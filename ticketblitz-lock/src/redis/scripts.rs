@@ -21,7 +21,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    HOLD = "common.lua" "hold.lua";
+    HOLD = "usual_hold.lua" "common.lua" "hold.lua";
     GET = "common.lua" "get.lua";
     EXTEND = "common.lua" "extend.lua";
     RELEASE = "common.lua" "release.lua";

@@ -61,6 +61,8 @@ async fn every_key_has_a_time_to_live() {
     bench.all_keys_end("all free again").await;
     let short = bench.request("carol", &["A3"]).ttl(Duration::from_millis(1));
     let short = bench.store.hold(&short).await.unwrap();
+    while !bench.taken().await.is_empty() {}
+    bench.all_keys_end("lapsed, and not told").await;
     bench.until_told(1).await;
     assert_eq!(bench.store.expired(&Cursor::default(), 9).await.unwrap().holds[0].id, short.id);
     bench.all_keys_end("told").await;
@@ -97,6 +99,9 @@ async fn fences_rise_after_everything_was_lost() {
     let () = bench.ask(&["FLUSHDB"]).await;
     assert!(matches!(bench.store.get(before.reference()).await, Err(LockError::NotLoaded)));
     assert!(matches!(bench.store.hold(&bench.request("carol", &["A1"])).await, Err(LockError::NotLoaded)));
+    bench.store.load(&bench.snapshot()).await.unwrap();
+    assert!(bench.held("carol", &["A1"]).await.fence > sale.fence, "the time is a floor too");
+    let () = bench.ask(&["FLUSHDB"]).await;
 
     let ahead = ticketblitz_lock::Fence::new(sale.fence.as_u64() + 86_400_000_000);
     let sold = Taken::new("bob", seats(&["A2"]), TakenState::Sold, sale.fence).with_booking(BookingId::new());
