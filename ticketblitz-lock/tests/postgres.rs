@@ -1,6 +1,12 @@
 //! The PostgreSQL backend does what every backend must, and what only a server can go wrong with.
 #![allow(clippy::unwrap_used)] // a test fails where an answer is not the expected one
 
+#[path = "postgres/database.rs"]
+mod database;
+#[path = "postgres/faults.rs"]
+mod faults;
+#[path = "postgres/proxy.rs"]
+mod proxy;
 #[path = "postgres/server.rs"]
 mod server;
 

@@ -1,15 +1,17 @@
 //! The server of the tests, and a schema of its own for each.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row};
+use ticketblitz_core::{Clock, SystemClock};
 use ticketblitz_lock::postgres::{PostgresStore, setup_schema};
 
 /// Longer than any answer takes, however many tests run and wait in a line.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+#[allow(clippy::disallowed_methods)] // where the server is, only the environment knows
 pub fn url() -> String {
     std::env::var("TEST_POSTGRES_URL")
         .expect("TEST_POSTGRES_URL names no server: `eval \"$(scripts/services start postgres)\"` starts one")
@@ -51,7 +53,7 @@ async fn forget_old(pool: &PgPool) {
     for row in names.fetch_all(pool).await.unwrap() {
         let name: String = row.get(0);
         let made = name.split('_').nth(2).and_then(|made| made.parse().ok());
-        if made.is_some_and(|made: u64| made + 3_600 < seconds()) {
+        if made.is_some_and(|made: i64| made + 3_600 < seconds()) {
             let drop = format!("drop schema if exists {name} cascade");
             // Another run may just be doing the same.
             drop_schema(pool, drop).await;
@@ -65,6 +67,6 @@ async fn drop_schema(pool: &PgPool, statement: String) {
     }
 }
 
-fn seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+fn seconds() -> i64 {
+    SystemClock.now().as_secs()
 }
