@@ -4,21 +4,21 @@ use std::fmt;
 
 /// Rows in the order in which they are to be read.
 #[derive(Debug, Default)]
-pub(super) struct Table(Vec<Row>);
+pub struct Table(Vec<Row>);
 
 /// What was measured, and its floor: medians, in a unit.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) what: String,
-    pub(super) unit: &'static str,
-    pub(super) measured: f64,
-    pub(super) floor: Option<f64>,
-    pub(super) goals: Vec<Goal>,
+pub struct Row {
+    pub what: String,
+    pub unit: &'static str,
+    pub measured: f64,
+    pub floor: Option<f64>,
+    pub goals: Vec<Goal>,
 }
 
 /// What is wished for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Goal {
+pub enum Goal {
     /// The ratio to the floor is at least this.
     RatioAtLeast(f64),
     /// The ratio to the floor is at most this.
@@ -39,7 +39,7 @@ impl Goal {
 }
 
 impl Table {
-    pub(super) fn add(&mut self, row: Row) {
+    pub fn add(&mut self, row: Row) {
         self.0.push(row);
     }
 }
@@ -87,7 +87,7 @@ fn number(value: f64) -> String {
 }
 
 /// `10,000`.
-pub(super) fn counted(count: usize) -> String {
+pub fn counted(count: usize) -> String {
     grouped(&count.to_string())
 }
 
@@ -103,13 +103,13 @@ fn grouped(digits: &str) -> String {
 }
 
 /// The middle one.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 /// The value that so many of a hundred do not exceed.
-pub(super) fn percentile(values: &[f64], percent: usize) -> f64 {
+pub fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
