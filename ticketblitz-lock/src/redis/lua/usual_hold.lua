@@ -50,9 +50,9 @@ do
           pairs[2 * at - 4] = value
         end
         call('HSET', KEYS[1], unpack(pairs))
-        local record = cmsgpack.pack({ 'H', till, fence, ceiling, '', owner, want, '' })
+        local record = cmsgpack.pack({ 'H', till, fence, ceiling, '', owner, want, '', attempt })
         call('HSET', KEYS[2], 'h' .. id, record, 'a' .. attempt, id .. ceiling_text, 'o' .. owner, units)
-        call('ZADD', KEYS[3], till_text, 'h' .. id, ceiling_text, 'a' .. attempt)
+        call('ZADD', KEYS[3], till_text, 'h' .. id)
         return { 'HOLD', format('%.0f', now), id, 'H', till_text, fence, ceiling_text, owner, want }
       end
     end
