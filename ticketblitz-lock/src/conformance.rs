@@ -1,7 +1,7 @@
 //! What every backend must do, as tests that every backend can run.
 //!
 //! Each behaviour is a function that takes a [`Bench`], and panics where an answer is not the one due. A backend's test
-//! file says how to make a store and lists nothing: [`conformance!`](crate::conformance!) makes a test of each behaviour,
+//! file says how to make a store and lists nothing: [`conformance!`](macro@crate::conformance) makes a test of each behaviour,
 //! and one more that compares the backend with a [model].
 //!
 //! ```
@@ -49,6 +49,7 @@ mod bench;
 pub mod candidates;
 pub mod channels;
 pub mod expiry;
+pub mod guards;
 pub mod holds;
 pub mod loading;
 pub mod model;

@@ -88,6 +88,30 @@ impl LockError {
         Self::Invalid(reason.into())
     }
 
+    /// A short name that stays as it is: for metrics, logs, and the wire.
+    ///
+    /// ```
+    /// use ticketblitz_lock::LockError;
+    /// assert_eq!(LockError::NotHeld.name(), "not_held");
+    /// ```
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotLoaded => "not_loaded",
+            Self::Unavailable(_) => "unavailable",
+            Self::NotHeld => "not_held",
+            Self::InPayment => "in_payment",
+            Self::CeilingReached { .. } => "ceiling_reached",
+            Self::LimitExceeded { .. } => "limit_exceeded",
+            Self::AttemptReused => "attempt_reused",
+            Self::AttemptLapsed => "attempt_lapsed",
+            Self::StaleFence { .. } => "stale_fence",
+            Self::Invalid(_) => "invalid",
+            Self::Backend { .. } => "backend",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+        }
+    }
+
     /// A failure of the backend that changed nothing.
     #[must_use]
     pub fn backend(source: impl Error + Send + Sync + 'static) -> Self {

@@ -1,6 +1,7 @@
 //! The callers' side: what [`SeatStore`] can do, in fewer words.
 
 mod builder;
+mod guard;
 mod handles;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::types::{
     Capabilities, Cursor, EventSnapshot, EventStatus, Expired, Hold, HoldRef, HoldState, Owner, Want,
 };
 pub use builder::{HoldBuilder, NoOwner};
+pub use guard::{HoldGuard, Release};
 pub use handles::{Held, Paying};
 
 /// Seat locks on some backend. Cheap to clone; it has no type parameter, so it stands in anybody's struct.

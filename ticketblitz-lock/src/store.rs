@@ -1,6 +1,7 @@
 //! The contract between callers and backends.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -165,4 +166,60 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// [`Invalid`](LockError::Invalid) for another backend's cursor.
     async fn expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError>;
+}
+
+/// A store that is shared is one too, so that a wrapper takes it as it is.
+#[async_trait]
+impl<S: SeatStore + ?Sized> SeatStore for Arc<S> {
+    fn capabilities(&self) -> Capabilities {
+        S::capabilities(self)
+    }
+
+    async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
+        S::load(self, snapshot).await
+    }
+
+    async fn unload(&self, event: EventId) -> Result<(), LockError> {
+        S::unload(self, event).await
+    }
+
+    async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError> {
+        S::hold(self, request).await
+    }
+
+    async fn get(&self, hold: HoldRef) -> Result<Hold, LockError> {
+        S::get(self, hold).await
+    }
+
+    async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
+        S::extend(self, hold, owner, ttl).await
+    }
+
+    async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        S::release(self, hold, owner).await
+    }
+
+    async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
+        S::begin_commit(self, hold, owner, grace).await
+    }
+
+    async fn abort_commit(&self, hold: HoldRef) -> Result<(), LockError> {
+        S::abort_commit(self, hold).await
+    }
+
+    async fn sold(&self, hold: HoldRef, fence: Fence, booking: BookingId) -> Result<(), LockError> {
+        S::sold(self, hold, fence, booking).await
+    }
+
+    async fn reopen(&self, event: EventId, booking: BookingId) -> Result<(), LockError> {
+        S::reopen(self, event, booking).await
+    }
+
+    async fn status(&self, event: EventId) -> Result<EventStatus, LockError> {
+        S::status(self, event).await
+    }
+
+    async fn expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError> {
+        S::expired(self, after, limit).await
+    }
 }

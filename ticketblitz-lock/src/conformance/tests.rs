@@ -1,11 +1,11 @@
 //! The tests of a backend.
 
-/// Makes a test of each behaviour, of the store that `$store` makes: an `async fn(ManualClock) -> impl SeatStore` beside
+/// Makes a module `conforms` with a test of each behaviour, of the store that `$store` makes: an `async fn(ManualClock) -> impl SeatStore` beside
 /// the call, whose store is empty, used by nobody else, and takes the time from that clock alone. See the [module].
 ///
 /// One test more runs that many random histories and compares every answer with a [model](crate::conformance::model).
 ///
-/// [module]: crate::conformance
+/// [module]: mod@crate::conformance
 #[macro_export]
 macro_rules! conformance {
     ($store:ident) => {
@@ -13,7 +13,7 @@ macro_rules! conformance {
     };
     ($store:ident, histories: $histories:expr) => {
         $crate::conformance! {
-            @tests $store
+            @tests $store $histories;
             holds {
                 a_hold_is_answered_whole
                 all_or_none
@@ -60,6 +60,10 @@ macro_rules! conformance {
                 units_move_with_their_hold
                 lapsed_units_are_free_at_once
                 a_lapsed_payment_of_units_is_not_sold
+            }
+            guards {
+                a_dropped_guard_releases
+                a_guard_releases_its_own_hold_alone
             }
             candidates {
                 the_first_available_one_wins
@@ -110,24 +114,28 @@ macro_rules! conformance {
                 a_busy_evening_adds_up
             }
         }
-
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn any_history_agrees_with_the_model() {
-            let bench = $crate::conformance::Bench::of($store).await;
-            $crate::conformance::model::agrees(&bench, $histories).await;
-        }
     };
-    (@tests $store:ident $($area:ident { $($behaviour:ident)+ })+) => {$(
-        mod $area {
+    (@tests $store:ident $histories:expr; $($area:ident { $($behaviour:ident)+ })+) => {
+        mod conforms {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn any_history_agrees_with_the_model() {
+                let bench = $crate::conformance::Bench::of(super::$store).await;
+                $crate::conformance::model::agrees(&bench, $histories).await;
+            }
+
             $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $behaviour() {
-                    let bench = $crate::conformance::Bench::of(super::$store).await;
-                    $crate::conformance::$area::$behaviour(bench).await;
+                mod $area {
+                    $(
+                        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                        async fn $behaviour() {
+                            let bench = $crate::conformance::Bench::of(super::super::$store).await;
+                            $crate::conformance::$area::$behaviour(bench).await;
+                        }
+                    )+
                 }
             )+
         }
-    )+};
+    };
 }
 
 #[cfg(test)]
@@ -140,6 +148,7 @@ fn every_behaviour_is_listed() {
         ("candidates", include_str!("candidates.rs")),
         ("channels", include_str!("channels.rs")),
         ("expiry", include_str!("expiry.rs")),
+        ("guards", include_str!("guards.rs")),
         ("holds", include_str!("holds.rs")),
         ("loading", include_str!("loading.rs")),
         ("races", include_str!("races.rs")),

@@ -6,14 +6,15 @@ use std::time::Duration;
 use ticketblitz_core::{BookingId, SeatId, Timestamp};
 
 use super::builder::wanted;
-use super::{HoldBuilder, ToSeat};
+use super::{HoldBuilder, HoldGuard, Release, ToSeat};
 use crate::error::LockError;
 use crate::store::SeatStore;
 use crate::types::{Fence, Hold, HoldRef, Owner};
 
 /// A hold that was got.
 ///
-/// A plain handle: dropping it releases nothing, the hold lives on in the store until it lapses. Its operations
+/// A plain handle: dropping it releases nothing, the hold lives on in the store until it lapses, unless a
+/// [guard](Self::guard) is made of it. Its operations
 /// borrow it, so that one whose answer was lost can be sent again.
 #[derive(Debug, Clone)]
 #[must_use = "the seats stay held until the hold lapses or is released"]
@@ -77,6 +78,17 @@ impl Held {
         let wants = wanted(seats).map(|want| vec![want]);
         let builder = HoldBuilder::new(Arc::clone(&self.store), self.hold.event, wants);
         builder.owner(&self.hold.owner).replacing(self.reference())
+    }
+
+    /// Releases it when it goes out of scope. `spawn` hands the release to the runtime:
+    /// `|release| drop(tokio::spawn(release))`.
+    pub fn guard(self, spawn: impl FnOnce(Release) + Send + Sync + 'static) -> HoldGuard {
+        HoldGuard::new(self, spawn)
+    }
+
+    /// The hold as it is now in the store.
+    pub(super) async fn look(&self) -> Result<Hold, LockError> {
+        self.store.get(self.reference()).await
     }
 
     /// Frees the seats.

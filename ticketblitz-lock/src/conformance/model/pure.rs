@@ -91,6 +91,11 @@ impl Known {
 }
 
 impl Model {
+    /// Which hold is meant by a number; `None` as long as there is none.
+    pub(super) fn nth(&self, number: usize) -> Option<usize> {
+        number.checked_rem(self.holds.len())
+    }
+
     pub(super) fn lapse(&mut self, now: Timestamp) {
         for known in &mut self.holds {
             known.phase = match known.phase {
