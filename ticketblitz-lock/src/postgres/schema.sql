@@ -479,7 +479,9 @@ begin
     if a.code <> 'free' then
         return a;
     end if;
-    moment := ticketblitz_lock.clock(_now);
+    if not alone then
+        moment := ticketblitz_lock.clock(_now);
+    end if;
 
     h.event := _event;
     h.id := _id;
