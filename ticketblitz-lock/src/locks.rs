@@ -89,7 +89,7 @@ impl SeatLocks {
     where
         S: IntoIterator<Item: ToSeat>,
     {
-        self.hold_first(event, [seats])
+        HoldBuilder::new(Arc::clone(&self.store), event, builder::wanted(seats))
     }
 
     /// Holds the first of these sets of seats that is wholly available: best seats first, say. One round trip,
@@ -118,14 +118,16 @@ impl SeatLocks {
         C: IntoIterator<Item = S>,
         S: IntoIterator<Item: ToSeat>,
     {
-        let wants = candidates.into_iter().map(builder::wanted).collect();
-        HoldBuilder::new(Arc::clone(&self.store), event, wants)
+        let mut wants = candidates.into_iter().map(builder::wanted);
+        let none = || Err(LockError::invalid("a hold needs at least one candidate"));
+        let first = HoldBuilder::new(Arc::clone(&self.store), event, wants.next().unwrap_or_else(none));
+        wants.fold(first, HoldBuilder::or_want)
     }
 
     /// Holds some units of a general-admission area.
     pub fn area(&self, event: EventId, section: impl Into<String>, quantity: u32) -> HoldBuilder {
         let want = Want::Area { section: section.into(), quantity };
-        HoldBuilder::new(Arc::clone(&self.store), event, Ok(vec![want]))
+        HoldBuilder::new(Arc::clone(&self.store), event, Ok(want))
     }
 
     /// A live hold, whoever's it is.

@@ -40,8 +40,9 @@ pub struct NoOwner;
 pub struct HoldBuilder<O = NoOwner> {
     store: Arc<dyn SeatStore>,
     event: EventId,
-    /// The candidates, the preferred first.
-    wants: Result<Vec<Want>, LockError>,
+    /// The first candidate.
+    want: Result<Want, LockError>,
+    alternatives: Vec<Want>,
     owner: O,
     options: Options,
 }
@@ -57,18 +58,14 @@ struct Options {
 }
 
 impl HoldBuilder {
-    pub(super) fn new(
-        store: Arc<dyn SeatStore>,
-        event: EventId,
-        wants: Result<Vec<Want>, LockError>,
-    ) -> Self {
-        Self { store, event, wants, owner: NoOwner, options: Options::default() }
+    pub(super) fn new(store: Arc<dyn SeatStore>, event: EventId, want: Result<Want, LockError>) -> Self {
+        Self { store, event, want, alternatives: Vec::new(), owner: NoOwner, options: Options::default() }
     }
 
     /// Names who will hold.
     pub fn owner(self, owner: impl Into<Owner>) -> HoldBuilder<Owner> {
-        let Self { store, event, wants, owner: NoOwner, options } = self;
-        HoldBuilder { store, event, wants, owner: owner.into(), options }
+        let Self { store, event, want, alternatives, owner: NoOwner, options } = self;
+        HoldBuilder { store, event, want, alternatives, owner: owner.into(), options }
     }
 }
 
@@ -86,11 +83,12 @@ impl<O> HoldBuilder<O> {
         self.or_want(Ok(Want::Area { section: section.into(), quantity }))
     }
 
-    fn or_want(mut self, want: Result<Want, LockError>) -> Self {
-        self.wants = self.wants.and_then(|mut wants| {
-            wants.push(want?);
-            Ok(wants)
-        });
+    pub(super) fn or_want(mut self, want: Result<Want, LockError>) -> Self {
+        match want {
+            Ok(want) => self.alternatives.push(want),
+            // The first mistake is the one that is told.
+            Err(error) => self.want = self.want.and(Err(error)),
+        }
         self
     }
 
@@ -135,10 +133,8 @@ impl<O> HoldBuilder<O> {
 
 impl HoldBuilder<Owner> {
     async fn send(self) -> Result<Held, LockError> {
-        let mut wants = self.wants?.into_iter();
-        let want = wants.next().ok_or_else(|| LockError::invalid("a hold needs at least one candidate"))?;
-        let mut request = HoldRequest::new(self.event, self.owner, want).limit(self.options.limit);
-        request.alternatives = wants.collect();
+        let mut request = HoldRequest::new(self.event, self.owner, self.want?).limit(self.options.limit);
+        request.alternatives = self.alternatives;
         request.channels = self.options.channels;
         request.replacing = self.options.replacing;
         request.attempt = self.options.attempt.unwrap_or(request.attempt);

@@ -75,8 +75,7 @@ impl Held {
     where
         S: IntoIterator<Item: ToSeat>,
     {
-        let wants = wanted(seats).map(|want| vec![want]);
-        let builder = HoldBuilder::new(Arc::clone(&self.store), self.hold.event, wants);
+        let builder = HoldBuilder::new(Arc::clone(&self.store), self.hold.event, wanted(seats));
         builder.owner(&self.hold.owner).replacing(self.reference())
     }
 

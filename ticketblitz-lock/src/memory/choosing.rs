@@ -44,8 +44,10 @@ impl Event {
         match refused {
             Some(exceeded) if conflicts == Conflicts::default() => Err(exceeded),
             _ => {
-                let mut named = HashSet::new();
-                conflicts.seats.retain(|conflict| named.insert(conflict.seat));
+                if !request.alternatives.is_empty() {
+                    let mut named = HashSet::new();
+                    conflicts.seats.retain(|conflict| named.insert(conflict.seat));
+                }
                 Err(LockError::Unavailable(conflicts))
             }
         }
