@@ -183,12 +183,31 @@ async fn what_is_over_is_forgotten() {
             _ => {}
         }
     }
-    // To the end of the longest payment, and an hour after the last that ended.
+    let key = |part: &str| format!("{{{}:{event}}}{part}", bench.prefix);
+    // To the end of the longest payment. Whoever holds cleans up after some of those before them.
     clock.advance(TTL * 3);
+    for n in 2..8 {
+        let request =
+            HoldRequest::new(event, "next", seats(&[&format!("B{n}")])).ttl(Duration::from_micros(1));
+        store.hold(&request).await.unwrap();
+        clock.advance(Duration::from_micros(1));
+    }
+    let last = store.hold(&HoldRequest::new(event, "last", seats(&["B1"])).ttl(TTL)).await.unwrap();
+    let due: Vec<String> = bench.ask(&["ZRANGE", &key(":due"), "0", "-1"]).await;
+    let holds: Vec<_> = due.iter().filter(|member| member.starts_with('h')).collect();
+    assert_eq!(holds, [&format!("h{}", last.id)]);
+    // A sale stays, its attempt does not; an hour after it has ended, nothing of it.
+    let booking = BookingId::new();
+    store.sold(last.reference(), last.fence, booking).await.unwrap();
+    clock.advance(Duration::from_secs(3_600));
     store.status(event).await.unwrap();
+    let mut holds: Vec<String> = bench.ask(&["HKEYS", &key(":holds")]).await;
+    holds.sort_unstable();
+    let kept = [format!("b{booking}"), format!("h{}", last.id), "olast".into(), "~".into()];
+    assert_eq!(holds, kept);
+    store.reopen(event, booking).await.unwrap();
     clock.advance(Duration::from_secs(3_600));
     assert!(store.status(event).await.unwrap().seats.is_empty());
-    let key = |part: &str| format!("{{{}:{event}}}{part}", bench.prefix);
     let holds: Vec<String> = bench.ask(&["HKEYS", &key(":holds")]).await;
     let due: Vec<String> = bench.ask(&["ZRANGE", &key(":due"), "0", "-1"]).await;
     let mut taken: Vec<String> = bench.ask(&["HKEYS", &key("")]).await;
