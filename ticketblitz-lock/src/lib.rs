@@ -68,6 +68,9 @@ pub use locks::{Held, HoldBuilder, HoldGuard, NoOwner, Paying, Release, SeatLock
 pub use memory::MemoryStore;
 #[cfg(feature = "metrics")]
 pub use metered::Metered;
+#[cfg(feature = "postgres")]
+#[doc(no_inline)]
+pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 #[doc(no_inline)]
 pub use redis::{RedisOptions, RedisStore};

@@ -8,6 +8,8 @@ mod setup;
 mod status;
 mod stream;
 
+pub use sqlx as driver;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,12 +34,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Holds in a PostgreSQL database, shared by all processes that use it. Version 14 or later.
 ///
-/// The caller's pool stays the caller's: its size, its TLS, its settings. The tables are in a schema of their own,
+/// The caller's pool (of sqlx 0.9, here as [`driver`]) stays the caller's: its size, its TLS, its settings. The tables are in a schema of their own,
 /// `ticketblitz_lock` unless [another](Self::in_schema) is chosen, and are made by [`setup`].
 ///
 /// ```no_run
-/// use sqlx::postgres::PgPoolOptions;
 /// use ticketblitz_core::EventId;
+/// use ticketblitz_lock::postgres::driver::postgres::PgPoolOptions;
 /// use ticketblitz_lock::postgres::{PostgresStore, setup};
 /// use ticketblitz_lock::{EventSnapshot, LockError, SeatLocks};
 ///

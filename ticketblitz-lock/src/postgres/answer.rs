@@ -96,7 +96,12 @@ impl Answer {
     pub(super) fn hold_for(mut self, request: &HoldRequest) -> Result<Hold, LockError> {
         match self.hold.take() {
             Some(hold) => Ok(hold.into_hold(request.event)),
-            None => Err(self.refusal(request.limit.unwrap_or_default())),
+            None => match self.refusal(request.limit.unwrap_or_default()) {
+                LockError::OutcomeUnknown { .. } => {
+                    Err(LockError::OutcomeUnknown { attempt: Some(request.attempt) })
+                }
+                refusal => Err(refusal),
+            },
         }
     }
 

@@ -307,9 +307,10 @@ declare
     a ticketblitz_lock.answer;
     h ticketblitz_lock.holds;
     old ticketblitz_lock.holds;
-    places bigint[];
-    states text[];
-    untils bigint[];
+    taken_by uuid;
+    channel text;
+    state text;
+    lapses bigint;
     units bigint;
     counted bigint := 0;
     really bigint := 0;
@@ -365,30 +366,6 @@ begin
         end if;
     end if;
 
-    -- One look-up a seat whatever the planner knows of the tables: a subquery with an offset is not taken apart.
-    if cardinality(_seats) > 0 then
-        select array_agg(w.place order by w.place), array_agg(b.state order by w.place),
-               array_agg(b.until order by w.place)
-            into places, states, untils
-            from unnest(_seats) with ordinality w (seat, place)
-            cross join lateral (
-                select hold, channel from ticketblitz_lock.seats
-                where event = _event and seat = w.seat and (hold is not null or channel is not null) offset 0
-            ) t
-            left join lateral (
-                select phase, until from ticketblitz_lock.holds
-                where event = _event and id = t.hold and id is distinct from _replacing offset 0
-            ) by on true
-            cross join lateral (
-                select by.until, case
-                    when t.channel is not null and not t.channel = any (_channels) then 'reserved'
-                    when by.until > _moment or _strict then by.phase
-                    when by.phase is not null then 'lapsed'
-                end
-            ) b (until, state)
-            where b.state is not null;
-    end if;
-
     for i in 1 .. cardinality(_ends) loop
         units := case when _sections[i] is null then _ends[i] - since else _quantities[i] end;
         if really + units > _limit then
@@ -424,17 +401,26 @@ begin
                 a.requested := a.requested || units;
                 a.available := a.available || greatest(room, 0);
             end if;
-        elsif places is not null then
-            for p in 1 .. cardinality(places) loop
-                continue when places[p] <= since or places[p] > _ends[i];
-                if states[p] = 'lapsed' then
+        else
+            for place in since + 1 .. _ends[i] loop
+                -- A look-up each costs less than a plan that joins arrays, and cannot be planned badly.
+                select t.hold, t.channel, by.phase, by.until into taken_by, channel, state, lapses
+                    from ticketblitz_lock.seats t
+                    left join ticketblitz_lock.holds by on by.event = t.event and by.id = t.hold
+                    where t.event = _event and t.seat = _seats[place];
+                continue when not found;
+                if channel is not null and not channel = any (_channels) then
+                    state := 'reserved';
+                elsif taken_by is null or taken_by = _replacing then
+                    continue;
+                elsif lapses <= _moment and not _strict then
                     a.lapsed := true;
-                else
-                    clear := false;
-                    a.blocked := a.blocked || _seats[places[p]];
-                    a.states := a.states || states[p];
-                    a.untils := a.untils || untils[p];
+                    continue;
                 end if;
+                clear := false;
+                a.blocked := a.blocked || _seats[place];
+                a.states := a.states || state;
+                a.untils := a.untils || lapses;
             end loop;
         end if;
         if clear then
@@ -493,7 +479,9 @@ begin
     if a.code <> 'free' then
         return a;
     end if;
-    moment := ticketblitz_lock.clock(_now);
+    if not alone then
+        moment := ticketblitz_lock.clock(_now);
+    end if;
 
     h.event := _event;
     h.id := _id;

@@ -128,7 +128,7 @@ impl Link {
 
     fn settle(&self, line: &Line, answer: Result<Value, RedisError>) -> Result<Value, Failure> {
         answer.map_err(|error| match error.kind() {
-            // The server's own word: a script that fails has changed nothing before that.
+            // The server's own word: short of memory or no longer the master, it refuses a script at its first write.
             ErrorKind::Server(_) | ErrorKind::Extension => Failure::refused(error),
             _ => {
                 self.hang_up(line);

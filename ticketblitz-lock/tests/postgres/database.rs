@@ -110,6 +110,36 @@ async fn losers_write_nothing() {
     assert_eq!(loser.hold(&repeated).await.unwrap().id, made.id);
 }
 
+/// One attempt sent for several seats at once is one hold; who else sends it is told so, by the store and not by a
+/// constraint.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_attempt_for_many_things_is_one_hold() {
+    let pool = pool(&url(), 8).await;
+    let schema = schema(&pool).await;
+    let store = PostgresStore::in_schema(pool, &schema).unwrap().with_timeout(MINUTE);
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    for _ in 0..10 {
+        let attempt = ticketblitz_lock::AttemptId::new();
+        let answers = join_all((1..=8).map(|n| {
+            let store = store.clone();
+            let wanted = request(event, "alice", &[&format!("A{n}")]).attempt(attempt);
+            tokio::spawn(async move { store.hold(&wanted).await })
+        }))
+        .await;
+        let mut held = Vec::new();
+        for answer in answers {
+            match answer.unwrap() {
+                Ok(hold) => held.push(hold),
+                Err(LockError::AttemptReused) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert_eq!(held.len(), 1);
+        store.release(held[0].reference(), &held[0].owner).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn another_isolation_level_is_refused() {
     let schema = schema(&pool(&url(), 1).await).await;

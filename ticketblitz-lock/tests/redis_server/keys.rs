@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ticketblitz_core::BookingId;
+use ticketblitz_core::{BookingId, EventId, ManualClock, Timestamp};
 use ticketblitz_lock::redis::driver;
-use ticketblitz_lock::{Cursor, EventSnapshot, LockError, RedisStore, SeatStore, Taken, TakenState};
+use ticketblitz_lock::{
+    Cursor, EventSnapshot, HoldRequest, LockError, RedisStore, SeatStore, Taken, TakenState,
+};
 
 use super::{Bench, GRACE, TTL, alone, floor, seats, server, shared};
 
@@ -119,12 +121,12 @@ async fn fences_rise_after_everything_was_lost() {
 async fn the_stream_is_filled_once_by_many() {
     let _shared = shared().await;
     let bench = Bench::new().await;
-    let other = EventSnapshot::new(ticketblitz_core::EventId::new()).with_area("FLOOR", 40);
+    let other = EventSnapshot::new(EventId::new()).with_area("FLOOR", 40);
     bench.store.load(&other).await.unwrap();
     for n in 0..20_u32 {
         let ttl = Duration::from_millis(1);
         bench.store.hold(&bench.request("alice", &[&format!("A{}", n + 1)]).ttl(ttl)).await.unwrap();
-        let request = ticketblitz_lock::HoldRequest::new(other.event, "bob", floor(2)).ttl(ttl);
+        let request = HoldRequest::new(other.event, "bob", floor(2)).ttl(ttl);
         bench.store.hold(&request).await.unwrap();
     }
     let ask = || async { bench.store.expired(&Cursor::default(), 1_000).await.unwrap().holds };
@@ -148,6 +150,70 @@ async fn the_stream_is_filled_once_by_many() {
     bench.store.load(&other).await.unwrap();
     let known: u64 = bench.ask(&["ZCARD", &events]).await;
     assert_eq!(known, 2);
+}
+
+/// Attempts, endings, owners, bookings: all of it goes some time, and nothing is left of a hundred buyers.
+#[tokio::test]
+async fn what_is_over_is_forgotten() {
+    let _shared = shared().await;
+    let clock = ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000));
+    let bench = Bench::new().await;
+    let store =
+        RedisStore::connect_with(server::url(), server::options(&bench.prefix).clock(clock.clone())).await;
+    let store = store.unwrap();
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event).with_area("FLOOR", 10)).await.unwrap();
+    for n in 0..100_u32 {
+        let want = if n % 5 == 0 { floor(1) } else { seats(&[&format!("A{}", n + 1)]) };
+        let request = HoldRequest::new(event, format!("buyer {n}"), want).ttl(TTL).ceiling(TTL * 2);
+        let request = if n % 2 == 0 { request } else { request.or(floor(1)) };
+        let hold = store.hold(&request).await.unwrap();
+        let (it, booking) = (hold.reference(), BookingId::new());
+        match n % 4 {
+            0 => store.release(it, &hold.owner).await.unwrap(),
+            1 => {
+                store.begin_commit(it, &hold.owner, GRACE).await.unwrap();
+                store.abort_commit(it).await.unwrap();
+            }
+            2 => {
+                store.sold(it, hold.fence, booking).await.unwrap();
+                store.reopen(event, booking).await.unwrap();
+            }
+            _ if n % 8 == 3 => drop(store.begin_commit(it, &hold.owner, TTL * 3).await.unwrap()),
+            _ => {}
+        }
+    }
+    let key = |part: &str| format!("{{{}:{event}}}{part}", bench.prefix);
+    // To the end of the longest payment. Whoever holds cleans up after some of those before them.
+    clock.advance(TTL * 3);
+    for n in 2..8 {
+        let request =
+            HoldRequest::new(event, "next", seats(&[&format!("B{n}")])).ttl(Duration::from_micros(1));
+        store.hold(&request).await.unwrap();
+        clock.advance(Duration::from_micros(1));
+    }
+    let last = store.hold(&HoldRequest::new(event, "last", seats(&["B1"])).ttl(TTL)).await.unwrap();
+    let due: Vec<String> = bench.ask(&["ZRANGE", &key(":due"), "0", "-1"]).await;
+    let holds: Vec<_> = due.iter().filter(|member| member.starts_with('h')).collect();
+    assert_eq!(holds, [&format!("h{}", last.id)]);
+    // A sale stays, its attempt does not; an hour after it has ended, nothing of it.
+    let booking = BookingId::new();
+    store.sold(last.reference(), last.fence, booking).await.unwrap();
+    clock.advance(Duration::from_secs(3_600));
+    store.status(event).await.unwrap();
+    let mut holds: Vec<String> = bench.ask(&["HKEYS", &key(":holds")]).await;
+    holds.sort_unstable();
+    let kept = [format!("b{booking}"), format!("h{}", last.id), "olast".into(), "~".into()];
+    assert_eq!(holds, kept);
+    store.reopen(event, booking).await.unwrap();
+    clock.advance(Duration::from_secs(3_600));
+    assert!(store.status(event).await.unwrap().seats.is_empty());
+    let holds: Vec<String> = bench.ask(&["HKEYS", &key(":holds")]).await;
+    let due: Vec<String> = bench.ask(&["ZRANGE", &key(":due"), "0", "-1"]).await;
+    let mut taken: Vec<String> = bench.ask(&["HKEYS", &key("")]).await;
+    taken.sort_unstable();
+    assert_eq!((holds, due), (vec!["~".to_owned()], vec!["~".to_owned()]));
+    assert_eq!(taken, ["1FLOOR", "2FLOOR", "3FLOOR", "f", "gFLOOR", "v", "x"]);
 }
 
 /// A server that may evict keys may sell a seat twice.
@@ -180,7 +246,7 @@ async fn numbers_beyond_what_lua_can_unpack() {
     let snapshot = bench.snapshot().with_channel("house", house).with_taken(sold.with_booking(booking));
     bench.store.load(&snapshot).await.unwrap();
     assert_eq!(bench.taken().await.len(), 9_000);
-    let all = ticketblitz_lock::HoldRequest::new(bench.event, "rival", want);
+    let all = HoldRequest::new(bench.event, "rival", want);
     let Err(LockError::Unavailable(conflicts)) = bench.store.hold(&all).await else { panic!() };
     assert_eq!(conflicts.seats.len(), 9_000);
     bench.store.reopen(bench.event, booking).await.unwrap();

@@ -11,7 +11,7 @@
 -- Fences are text of twenty digits: they are compared as such, and a number of Lua's ends at 2^53.
 local TAKEN, HOLDS, DUE, LAPSED, LEFT = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local LATEST, HOUR, BATCH, KEEP_LAPSED = 253402207199999999, 3600000000, 64, 16384
-local PHASE, UNTIL, FENCE, CEILING, BOOKING, OWNER, WANT, ASKED = 1, 2, 3, 4, 5, 6, 7, 8
+local PHASE, UNTIL, FENCE, CEILING, BOOKING, OWNER, WANT, ASKED, ATTEMPT = 1, 2, 3, 4, 5, 6, 7, 8, 9
 local COUNTER = { H = '1', P = '2', S = '3' }
 local call = redis.call
 
@@ -174,6 +174,14 @@ local function unbook(id, record)
   end
 end
 
+-- Once a hold is over its attempt is remembered until its ceiling; until then, with the hold.
+local function settle_attempt(id, record)
+  local attempt = record[ATTEMPT]
+  -- After the ceiling somebody may have used it for another hold.
+  local value = attempt ~= '' and call('HGET', HOLDS, 'a' .. attempt)
+  if value and value:sub(1, 36) == id then call('ZADD', DUE, number(record[CEILING]), 'a' .. attempt) end
+end
+
 -- Moves a hold that has its seats to another phase in which it has them.
 local function advance(id, record, phase, till)
   count_units(record, -1)
@@ -186,6 +194,7 @@ local function advance(id, record, phase, till)
   end
   hset(TAKEN, fields)
   set_due(id, record)
+  if phase == 'S' then settle_attempt(id, record) end
   save(id, record)
   changed()
 end
@@ -198,6 +207,7 @@ local function finish_hold(id, record, remember)
     count_owner(record, -1)
   end
   call('ZREM', DUE, 'h' .. id)
+  settle_attempt(id, record)
   if remember then
     record[PHASE], record[UNTIL] = remember, later(HOUR)
     save(id, record)
@@ -224,13 +234,9 @@ end
 local function forget_attempt(attempt)
   local value = call('HGET', HOLDS, 'a' .. attempt)
   local record = value and record_of(value:sub(1, 36))
-  if is_live(record) then
-    -- A payment may outlast the ceiling, and its hold's attempt with it.
-    call('ZADD', DUE, number(record[UNTIL]), 'a' .. attempt)
-  else
-    call('HDEL', HOLDS, 'a' .. attempt)
-    call('ZREM', DUE, 'a' .. attempt)
-  end
+  -- Unless it has another hold by now.
+  if not is_live(record) then call('HDEL', HOLDS, 'a' .. attempt) end
+  call('ZREM', DUE, 'a' .. attempt)
 end
 
 local function forget_ended(id)

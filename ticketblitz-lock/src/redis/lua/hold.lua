@@ -112,7 +112,7 @@ local function take(want, seats)
     till = math.min(till, ceiling)
     finish_hold(replacing, replaced)
   end
-  local record = { 'H', till, next_fence(), ceiling, '', owner, want, asked }
+  local record = { 'H', till, next_fence(), ceiling, '', owner, want, asked, attempt }
   local fields, value = {}, seat_value(id, record)
   for _, seat in ipairs(seats) do
     fields[#fields + 1] = 's' .. seat
@@ -122,7 +122,7 @@ local function take(want, seats)
   count_units(record, 1)
   call('HSET', HOLDS, 'h' .. id, cmsgpack.pack(record), 'a' .. attempt, id .. number(ceiling))
   count_owner(record, 1)
-  call('ZADD', DUE, number(till), 'h' .. id, number(ceiling), 'a' .. attempt)
+  call('ZADD', DUE, number(till), 'h' .. id)
   changed()
   finish(ceiling)
   return answer(id, record)

@@ -41,7 +41,7 @@ local function merge(hold, spare, booking, owner, want, phase, till, its_fence)
   local known = record_of(id)
   latest = math.max(latest, till)
   if not known or (known[PHASE] == 'L' and phase == 'S') then
-    add(id, { phase, till, its_fence, till, booking, owner, want, '' })
+    add(id, { phase, till, its_fence, till, booking, owner, want, '', '' })
   elseif has_seats(known) then
     if booking ~= '' then
       book(id, known, booking)

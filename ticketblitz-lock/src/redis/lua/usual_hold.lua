@@ -18,14 +18,13 @@ do
     if not found[4] and not mine[1] and not (limit and units > limit) then
       local clock = call('TIME')
       local now = tonumber(ARGV[1]) or clock[1] * 1000000 + clock[2]
-      local conflicts, stale
+      local conflicts
       for at = 5, last do
         local value = found[at]
         if value then
           local till = tonumber(value:sub(38))
-          if till and till <= now then
-            stale = true
-          else
+          -- What has lapsed is no conflict; it is due as well, and goes the general way.
+          if not till or now < till then
             conflicts = conflicts or { 'UNAVAILABLE' }
             local size = #conflicts
             conflicts[size + 1], conflicts[size + 2] = value:sub(1, 1), fields[at]:sub(2)
@@ -38,7 +37,7 @@ do
       local real, keep, kept = clock[1] * 1000 + clock[2] / 1000, tonumber(ARGV[2]), tonumber(found[3])
       local ceiling = math.min(now + ARGV[7], 253402207199999999)
       local fence = format('%020.0f', now)
-      if not stale and fence > found[1] and kept >= real + keep * 0.75
+      if fence > found[1] and kept >= real + keep * 0.75
         and kept >= real + (ceiling - now) / 1000 + 3600000
         and not call('ZRANGEBYSCORE', KEYS[3], '-inf', format('%.0f', now), 'LIMIT', 0, 1)[1] then
         local till = math.min(now + ARGV[6], 253402207199999999)
@@ -50,9 +49,9 @@ do
           pairs[2 * at - 4] = value
         end
         call('HSET', KEYS[1], unpack(pairs))
-        local record = cmsgpack.pack({ 'H', till, fence, ceiling, '', owner, want, '' })
+        local record = cmsgpack.pack({ 'H', till, fence, ceiling, '', owner, want, '', attempt })
         call('HSET', KEYS[2], 'h' .. id, record, 'a' .. attempt, id .. ceiling_text, 'o' .. owner, units)
-        call('ZADD', KEYS[3], till_text, 'h' .. id, ceiling_text, 'a' .. attempt)
+        call('ZADD', KEYS[3], till_text, 'h' .. id)
         return { 'HOLD', format('%.0f', now), id, 'H', till_text, fence, ceiling_text, owner, want }
       end
     end
