@@ -88,6 +88,30 @@ impl LockError {
         Self::Invalid(reason.into())
     }
 
+    /// A short name that stays as it is: for metrics, logs, and the wire.
+    ///
+    /// ```
+    /// use ticketblitz_lock::LockError;
+    /// assert_eq!(LockError::NotHeld.name(), "not_held");
+    /// ```
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotLoaded => "not_loaded",
+            Self::Unavailable(_) => "unavailable",
+            Self::NotHeld => "not_held",
+            Self::InPayment => "in_payment",
+            Self::CeilingReached { .. } => "ceiling_reached",
+            Self::LimitExceeded { .. } => "limit_exceeded",
+            Self::AttemptReused => "attempt_reused",
+            Self::AttemptLapsed => "attempt_lapsed",
+            Self::StaleFence { .. } => "stale_fence",
+            Self::Invalid(_) => "invalid",
+            Self::Backend { .. } => "backend",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+        }
+    }
+
     /// A failure of the backend that changed nothing.
     #[must_use]
     pub fn backend(source: impl Error + Send + Sync + 'static) -> Self {
@@ -99,9 +123,9 @@ impl LockError {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Conflicts {
-    /// The seats that are not free, in the order they were asked for.
+    /// The seats that are not free, in the order they were asked for; each once, though several candidates had it.
     pub seats: Vec<SeatConflict>,
-    /// The areas with too few free units.
+    /// The areas with too few free units, one entry a candidate.
     pub areas: Vec<AreaConflict>,
 }
 
@@ -117,6 +141,12 @@ impl Conflicts {
     pub const fn of_areas(areas: Vec<AreaConflict>) -> Self {
         Self { seats: Vec::new(), areas }
     }
+
+    /// For backends: seats and areas, of several candidates.
+    #[must_use]
+    pub const fn new(seats: Vec<SeatConflict>, areas: Vec<AreaConflict>) -> Self {
+        Self { seats, areas }
+    }
 }
 
 /// A seat that is not free.
@@ -127,7 +157,7 @@ pub struct SeatConflict {
     pub seat: SeatId,
     /// Why it is not free.
     pub state: SeatState,
-    /// When it may become free if nothing else happens; `None` for a sold seat.
+    /// When it may become free if nothing else happens; `None` for a seat that is sold or reserved.
     pub retry_after: Option<Duration>,
 }
 

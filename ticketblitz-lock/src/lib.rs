@@ -45,18 +45,40 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod locks;
+#[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "metrics")]
+mod metered;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod store;
+#[cfg(feature = "tracing")]
+mod traced;
 mod types;
 
 pub use error::{AreaConflict, Conflicts, LockError, SeatConflict};
-pub use locks::{Held, HoldBuilder, NoOwner, Paying, SeatLocks, ToSeat};
+pub use locks::{Held, HoldBuilder, HoldGuard, NoOwner, Paying, Release, SeatLocks, ToSeat};
+#[cfg(feature = "memory")]
 pub use memory::MemoryStore;
+#[cfg(feature = "metrics")]
+pub use metered::Metered;
+#[cfg(feature = "postgres")]
+#[doc(no_inline)]
+pub use postgres::PostgresStore;
+#[cfg(feature = "redis")]
+#[doc(no_inline)]
+pub use redis::{RedisOptions, RedisStore};
 pub use store::SeatStore;
+#[cfg(feature = "tracing")]
+pub use traced::Traced;
 pub use types::{
-    Area, AreaStatus, AttemptId, Capabilities, Cursor, Durability, EventSnapshot, EventStatus, EventTag,
-    Expired, Fence, FenceScope, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState, Taken,
-    TakenState, Want,
+    Area, AreaStatus, AttemptId, Capabilities, Channel, Cursor, Durability, EventSnapshot, EventStatus,
+    EventTag, Expired, Fence, FenceScope, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState,
+    Taken, TakenState, Want,
 };

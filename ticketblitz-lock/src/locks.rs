@@ -1,6 +1,7 @@
 //! The callers' side: what [`SeatStore`] can do, in fewer words.
 
 mod builder;
+mod guard;
 mod handles;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::types::{
     Capabilities, Cursor, EventSnapshot, EventStatus, Expired, Hold, HoldRef, HoldState, Owner, Want,
 };
 pub use builder::{HoldBuilder, NoOwner};
+pub use guard::{HoldGuard, Release};
 pub use handles::{Held, Paying};
 
 /// Seat locks on some backend. Cheap to clone; it has no type parameter, so it stands in anybody's struct.
@@ -87,9 +89,39 @@ impl SeatLocks {
     where
         S: IntoIterator<Item: ToSeat>,
     {
-        let seats: Result<Vec<SeatId>, ParseSeatError> = seats.into_iter().map(ToSeat::to_seat).collect();
-        let want = seats.map(Want::Seats).map_err(|error| LockError::invalid(error.to_string()));
-        HoldBuilder::new(Arc::clone(&self.store), event, want)
+        HoldBuilder::new(Arc::clone(&self.store), event, builder::wanted(seats))
+    }
+
+    /// Holds the first of these sets of seats that is wholly available: best seats first, say. One round trip,
+    /// however many there are; [`Held::seats`] says which it is.
+    ///
+    /// ```
+    /// # use ticketblitz_core::EventId;
+    /// # use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks};
+    /// # async fn run() -> Result<(), LockError> {
+    /// # let locks = SeatLocks::new(MemoryStore::default());
+    /// # let event = EventId::new();
+    /// # locks.load(&EventSnapshot::new(event)).await?;
+    /// locks.hold(event, ["A2"]).owner("alice").await?;
+    /// let hold = locks.hold_first(event, [["A1", "A2"], ["A3", "A4"], ["B1", "B2"]]).owner("bob").await?;
+    /// assert_eq!(hold.seats()[0].to_string(), "A3");
+    ///
+    /// // Others, and at no moment neither.
+    /// let hold = hold.replace(["B1", "B2"]).await?;
+    /// assert_eq!(hold.seats()[0].to_string(), "B1");
+    /// # Ok(())
+    /// # }
+    /// # futures::executor::block_on(run()).unwrap();
+    /// ```
+    pub fn hold_first<C, S>(&self, event: EventId, candidates: C) -> HoldBuilder
+    where
+        C: IntoIterator<Item = S>,
+        S: IntoIterator<Item: ToSeat>,
+    {
+        let mut wants = candidates.into_iter().map(builder::wanted);
+        let none = || Err(LockError::invalid("a hold needs at least one candidate"));
+        let first = HoldBuilder::new(Arc::clone(&self.store), event, wants.next().unwrap_or_else(none));
+        wants.fold(first, HoldBuilder::or_want)
     }
 
     /// Holds some units of a general-admission area.

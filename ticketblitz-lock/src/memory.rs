@@ -1,11 +1,13 @@
 //! The backend that keeps everything in this process.
 
+mod choosing;
 mod event;
 mod events;
 mod expiries;
 mod holding;
 mod load;
 mod record;
+mod reserved;
 mod sale;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,7 @@
 //! The contract between callers and backends.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -58,7 +59,8 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     ///   given out while the store did not know better: the truth refuses it when it comes to pay, and the
     ///   next load after its end takes those seats too.
     ///
-    /// The fence floor rises to the highest fence of the snapshot. Areas are added, or their capacity set.
+    /// The fence floor rises to the highest fence of the snapshot. Areas are added, or their capacity set. The
+    /// snapshot's channels replace the event's; what is held or sold by then stays so, whoever it is reserved for now.
     ///
     /// # Errors
     /// [`LockError::Invalid`] for what [`EventSnapshot::validate`] refuses. Nothing is changed then.
@@ -71,17 +73,35 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// operation here.
     async fn unload(&self, event: EventId) -> Result<(), LockError>;
 
-    /// Holds all that is wanted, or nothing.
+    /// Holds all that is wanted, or nothing; all of this is one atomic step and one round trip.
+    ///
+    /// **Candidates.** The [candidates](HoldRequest::candidates) are tried in order and the first that is wholly
+    /// available is held; [`Hold::want`] says which. One that would take the owner over the request's limit is passed
+    /// over.
+    ///
+    /// **Channels.** A seat that is [reserved](crate::Channel) for a channel which the request does not name is not
+    /// available: [`Reserved`](crate::SeatState::Reserved), with no `retry_after`, whatever else it is (held, sold).
+    /// A channel that the event does not have is no error.
+    ///
+    /// **Replacing.** The hold that the request [replaces](HoldRequest::replacing) is released in the same step: what it
+    /// has is free for the new one, and does not count towards the limit. The new one has its own id, a higher fence and
+    /// an expiry of its own, but no later ceiling: `ceiling_at` is the earlier of the old one's and its own, and
+    /// `expires_at` is never after it, so that nobody holds for ever by replacing. After any refusal the old hold is as it
+    /// was.
     ///
     /// # Errors
     /// In this order: [`Invalid`](LockError::Invalid) for a request that is so by itself,
     /// [`NotLoaded`](LockError::NotLoaded),
     /// [`AttemptLapsed`](LockError::AttemptLapsed) for an attempt that succeeded before and whose hold is no longer
     /// live, whatever is asked for now: of such a hold no more need be remembered,
-    /// [`AttemptReused`](LockError::AttemptReused) for one whose hold is live and of somebody or something else (an
-    /// attempt that was refused is not remembered), [`LimitExceeded`](LockError::LimitExceeded),
-    /// [`Unavailable`](LockError::Unavailable) naming every conflict, or [`Invalid`](LockError::Invalid) for an area
-    /// that the event does not have.
+    /// [`AttemptReused`](LockError::AttemptReused) for one whose hold is live and of somebody else or of other candidates
+    /// (the whole list is compared, in order; ttl, ceiling, limit, channels and what it replaces are not; an attempt that
+    /// was refused is not remembered), [`NotHeld`](LockError::NotHeld) if what it replaces is not a live hold of this
+    /// owner, [`InPayment`](LockError::InPayment) if that is in payment,
+    /// [`LimitExceeded`](LockError::LimitExceeded) if every candidate is over the limit, then, going through the others,
+    /// [`Invalid`](LockError::Invalid) at one in an area that the event does not have, or after the last
+    /// [`Unavailable`](LockError::Unavailable) naming every conflict of each: the seats in order, each once, and one
+    /// entry a candidate of an area.
     async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError>;
 
     /// A live hold, held or in payment.
@@ -146,4 +166,60 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// [`Invalid`](LockError::Invalid) for another backend's cursor.
     async fn expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError>;
+}
+
+/// A store that is shared is one too, so that a wrapper takes it as it is.
+#[async_trait]
+impl<S: SeatStore + ?Sized> SeatStore for Arc<S> {
+    fn capabilities(&self) -> Capabilities {
+        S::capabilities(self)
+    }
+
+    async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
+        S::load(self, snapshot).await
+    }
+
+    async fn unload(&self, event: EventId) -> Result<(), LockError> {
+        S::unload(self, event).await
+    }
+
+    async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError> {
+        S::hold(self, request).await
+    }
+
+    async fn get(&self, hold: HoldRef) -> Result<Hold, LockError> {
+        S::get(self, hold).await
+    }
+
+    async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
+        S::extend(self, hold, owner, ttl).await
+    }
+
+    async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        S::release(self, hold, owner).await
+    }
+
+    async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
+        S::begin_commit(self, hold, owner, grace).await
+    }
+
+    async fn abort_commit(&self, hold: HoldRef) -> Result<(), LockError> {
+        S::abort_commit(self, hold).await
+    }
+
+    async fn sold(&self, hold: HoldRef, fence: Fence, booking: BookingId) -> Result<(), LockError> {
+        S::sold(self, hold, fence, booking).await
+    }
+
+    async fn reopen(&self, event: EventId, booking: BookingId) -> Result<(), LockError> {
+        S::reopen(self, event, booking).await
+    }
+
+    async fn status(&self, event: EventId) -> Result<EventStatus, LockError> {
+        S::status(self, event).await
+    }
+
+    async fn expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError> {
+        S::expired(self, after, limit).await
+    }
 }

@@ -17,5 +17,5 @@ pub use hold::{Hold, HoldRef, HoldState};
 pub use id::{AttemptId, EventTag, HoldId};
 pub use owner::Owner;
 pub use request::{HoldRequest, Want};
-pub use snapshot::{Area, EventSnapshot, Taken, TakenState};
+pub use snapshot::{Area, Channel, EventSnapshot, Taken, TakenState};
 pub use status::{AreaStatus, EventStatus, SeatState};

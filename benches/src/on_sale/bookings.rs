@@ -13,9 +13,9 @@ use super::floors::Floors;
 use super::http::progress;
 use super::process::{GATEWAY, Hello, System};
 use super::sale::{Mint, Sale};
-use super::table::{Goal, Row, Table, counted, median, percentile};
 use super::wire::{Connection, request};
 use super::{CLIENTS, Scale};
+use benches::table::{Goal, Row, Table, counted, median, percentile};
 
 const WARM_UP: usize = 500;
 const CROWD: usize = 3_000;

@@ -6,8 +6,8 @@ use super::http::progress;
 use super::load::{Clients, Load, Requests};
 use super::process::{GATEWAY, Hello, System};
 use super::sale::{Mint, Sale};
-use super::table::{Goal, Row, Table, counted, median};
 use super::{Scale, wire};
+use benches::table::{Goal, Row, Table, counted, median};
 
 const CONNECTIONS: usize = 1_000;
 const REQUESTS: usize = 10_000;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::load::{Clients, Requests};
 use super::process::{GATEWAY, Hello, INVENTORY, System};
 use super::sale::{Mint, Sale};
-use super::table::{Goal, Row, Table, median};
 use super::wire::request;
 use super::{CLIENTS, Scale};
+use benches::table::{Goal, Row, Table, median};
 
 const HELLOS: usize = 50_000;
 const HOLDS: usize = 8_000;

@@ -8,7 +8,6 @@ mod load;
 mod process;
 mod sale;
 mod start;
-mod table;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +15,8 @@ use std::path::{Path, PathBuf};
 use axum::Router;
 use axum::routing::get;
 
+use benches::table::Table;
 use process::{Hello, System};
-use table::Table;
 
 /// Connections that are kept alive, a client on each.
 const CLIENTS: usize = 64;

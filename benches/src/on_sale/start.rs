@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Scale;
 use super::process::{Hello, System};
-use super::table::{Goal, Row, Table, median};
+use benches::table::{Goal, Row, Table, median};
 
 /// A first start: it makes its databases, its keys and the administrator's password.
 pub(super) async fn measure(server: &Path, scale: Scale, table: &mut Table) -> Result<(), String> {

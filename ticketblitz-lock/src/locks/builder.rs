@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ticketblitz_core::EventId;
+use ticketblitz_core::{EventId, SeatId};
 
-use super::Held;
+use super::{Held, ToSeat};
 use crate::error::LockError;
 use crate::store::SeatStore;
-use crate::types::{AttemptId, HoldRequest, Owner, Want};
+use crate::types::{AttemptId, HoldRef, HoldRequest, Owner, Want};
 
 /// In place of the owner of a hold that nobody was named for: such a [`HoldBuilder`] cannot be awaited.
 #[derive(Debug, Clone, Copy)]
@@ -40,13 +40,17 @@ pub struct NoOwner;
 pub struct HoldBuilder<O = NoOwner> {
     store: Arc<dyn SeatStore>,
     event: EventId,
+    /// The first candidate.
     want: Result<Want, LockError>,
+    alternatives: Vec<Want>,
     owner: O,
     options: Options,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Options {
+    channels: Vec<String>,
+    replacing: Option<HoldRef>,
     attempt: Option<AttemptId>,
     ttl: Option<Duration>,
     ceiling: Option<Duration>,
@@ -55,17 +59,52 @@ struct Options {
 
 impl HoldBuilder {
     pub(super) fn new(store: Arc<dyn SeatStore>, event: EventId, want: Result<Want, LockError>) -> Self {
-        Self { store, event, want, owner: NoOwner, options: Options::default() }
+        Self { store, event, want, alternatives: Vec::new(), owner: NoOwner, options: Options::default() }
     }
 
     /// Names who will hold.
     pub fn owner(self, owner: impl Into<Owner>) -> HoldBuilder<Owner> {
-        let Self { store, event, want, owner: NoOwner, options } = self;
-        HoldBuilder { store, event, want, owner: owner.into(), options }
+        let Self { store, event, want, alternatives, owner: NoOwner, options } = self;
+        HoldBuilder { store, event, want, alternatives, owner: owner.into(), options }
     }
 }
 
 impl<O> HoldBuilder<O> {
+    /// Adds a candidate: these seats, if nothing named before is wholly available.
+    pub fn or<S>(self, seats: S) -> Self
+    where
+        S: IntoIterator<Item: ToSeat>,
+    {
+        self.or_want(wanted(seats))
+    }
+
+    /// Adds a candidate: units of an area, if nothing named before is wholly available.
+    pub fn or_area(self, section: impl Into<String>, quantity: u32) -> Self {
+        self.or_want(Ok(Want::Area { section: section.into(), quantity }))
+    }
+
+    pub(super) fn or_want(mut self, want: Result<Want, LockError>) -> Self {
+        match want {
+            Ok(want) => self.alternatives.push(want),
+            // The first mistake is the one that is told.
+            Err(error) => self.want = self.want.and(Err(error)),
+        }
+        self
+    }
+
+    /// May hold the seats that are reserved for this channel too. Can be called for several.
+    pub fn channel(mut self, name: impl Into<String>) -> Self {
+        self.options.channels.push(name.into());
+        self
+    }
+
+    /// Gives up the owner's own hold for this one, in the same step and only if this one succeeds:
+    /// see [`Held::replace`].
+    pub fn replacing(mut self, hold: HoldRef) -> Self {
+        self.options.replacing = Some(hold);
+        self
+    }
+
     /// Sets how long to hold; ten minutes by default.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
@@ -95,6 +134,9 @@ impl<O> HoldBuilder<O> {
 impl HoldBuilder<Owner> {
     async fn send(self) -> Result<Held, LockError> {
         let mut request = HoldRequest::new(self.event, self.owner, self.want?).limit(self.options.limit);
+        request.alternatives = self.alternatives;
+        request.channels = self.options.channels;
+        request.replacing = self.options.replacing;
         request.attempt = self.options.attempt.unwrap_or(request.attempt);
         request.ttl = self.options.ttl.unwrap_or(request.ttl);
         request.ceiling = self.options.ceiling.unwrap_or(request.ceiling);
@@ -110,4 +152,13 @@ impl IntoFuture for HoldBuilder<Owner> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
     }
+}
+
+/// These seats as a candidate, if their names are some.
+pub(super) fn wanted<S>(seats: S) -> Result<Want, LockError>
+where
+    S: IntoIterator<Item: ToSeat>,
+{
+    let seats: Result<Vec<SeatId>, _> = seats.into_iter().map(ToSeat::to_seat).collect();
+    seats.map(Want::Seats).map_err(|error| LockError::invalid(error.to_string()))
 }

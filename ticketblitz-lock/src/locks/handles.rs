@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use ticketblitz_core::{BookingId, SeatId, Timestamp};
 
+use super::builder::wanted;
+use super::{HoldBuilder, HoldGuard, Release, ToSeat};
 use crate::error::LockError;
 use crate::store::SeatStore;
-use crate::types::{Fence, Hold, HoldRef};
+use crate::types::{Fence, Hold, HoldRef, Owner};
 
 /// A hold that was got.
 ///
-/// A plain handle: dropping it releases nothing, the hold lives on in the store until it lapses. Its operations
+/// A plain handle: dropping it releases nothing, the hold lives on in the store until it lapses, unless a
+/// [guard](Self::guard) is made of it. Its operations
 /// borrow it, so that one whose answer was lost can be sent again.
 #[derive(Debug, Clone)]
 #[must_use = "the seats stay held until the hold lapses or is released"]
@@ -62,6 +65,29 @@ impl Held {
     pub async fn extend(&mut self, ttl: Duration) -> Result<(), LockError> {
         self.hold = self.store.extend(self.reference(), &self.hold.owner, ttl).await?;
         Ok(())
+    }
+
+    /// Holds these seats in place of its own, which may be among them. `.await` makes the new hold and ends this one
+    /// in one step; refused, this one stays as it is. It lasts no longer than this one's ceiling.
+    ///
+    /// A [channel](HoldBuilder::channel) and a [limit](HoldBuilder::limit) have to be named again.
+    pub fn replace<S>(&self, seats: S) -> HoldBuilder<Owner>
+    where
+        S: IntoIterator<Item: ToSeat>,
+    {
+        let builder = HoldBuilder::new(Arc::clone(&self.store), self.hold.event, wanted(seats));
+        builder.owner(&self.hold.owner).replacing(self.reference())
+    }
+
+    /// Releases it when it goes out of scope. `spawn` hands the release to the runtime:
+    /// `|release| drop(tokio::spawn(release))`.
+    pub fn guard(self, spawn: impl FnOnce(Release) + Send + Sync + 'static) -> HoldGuard {
+        HoldGuard::new(self, spawn)
+    }
+
+    /// The hold as it is now in the store.
+    pub(super) async fn look(&self) -> Result<Hold, LockError> {
+        self.store.get(self.reference()).await
     }
 
     /// Frees the seats.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
 use super::record::{Phase, Record};
+use super::reserved::Reserved;
 use crate::types::{AreaStatus, AttemptId, EventStatus, Fence, Hold, HoldId, Owner, SeatState, Want};
 
 /// How long ended payments and sales are remembered.
@@ -19,6 +20,7 @@ pub(super) struct Event {
     pub(super) id: EventId,
     pub(super) seats: HashMap<SeatId, Seat>,
     pub(super) areas: BTreeMap<String, AreaStatus>,
+    pub(super) reserved: Reserved,
     pub(super) holds: HashMap<HoldId, Record>,
     pub(super) bookings: HashMap<BookingId, HoldId>,
     pub(super) attempts: HashMap<AttemptId, HoldId>,
@@ -53,6 +55,7 @@ impl Event {
             id,
             seats: HashMap::new(),
             areas: BTreeMap::new(),
+            reserved: Reserved::default(),
             holds: HashMap::new(),
             bookings: HashMap::new(),
             attempts: HashMap::new(),
@@ -113,8 +116,8 @@ impl Event {
             }
             Want::Area { section, quantity } if old != new => {
                 if let Some(area) = self.areas.get_mut(section) {
-                    take_from(count(area, old), *quantity);
-                    add_to(count(area, new), *quantity);
+                    change(area, from, |units| units.saturating_sub(*quantity));
+                    change(area, to, |units| units.saturating_add(*quantity));
                 }
             }
             Want::Seats(_) | Want::Area { .. } => {}
@@ -166,13 +169,13 @@ impl Event {
             Want::Seats(wanted) => take_free(&mut self.seats, wanted, Seat { hold: id, state }),
             Want::Area { section, quantity } => {
                 if let Some(area) = self.areas.get_mut(section) {
-                    add_to(count(area, state), *quantity);
+                    change(area, record.phase, |units| units.saturating_add(*quantity));
                 }
             }
         }
         let units = record.want.units();
         match self.owners.get_mut(&record.owner) {
-            Some(taken) => add_to(taken, units),
+            Some(taken) => *taken = taken.saturating_add(units),
             None => drop(self.owners.insert(record.owner.clone(), units)),
         }
     }
@@ -186,7 +189,9 @@ impl Event {
     }
 
     fn vacate(&mut self, id: HoldId, record: &Record) {
-        let Some(state) = record.phase.seat_state() else { return };
+        if record.phase.seat_state().is_none() {
+            return;
+        }
         match &record.want {
             Want::Seats(wanted) => {
                 for seat in wanted {
@@ -197,12 +202,12 @@ impl Event {
             }
             Want::Area { section, quantity } => {
                 if let Some(area) = self.areas.get_mut(section) {
-                    take_from(count(area, state), *quantity);
+                    change(area, record.phase, |units| units.saturating_sub(*quantity));
                 }
             }
         }
         if let Some(taken) = self.owners.get_mut(&record.owner) {
-            take_from(taken, record.want.units());
+            *taken = taken.saturating_sub(record.want.units());
             if *taken == 0 {
                 self.owners.remove(&record.owner);
             }
@@ -274,7 +279,8 @@ impl Event {
     pub(super) fn status(&mut self, now: Timestamp) -> EventStatus {
         self.reclaim_all(now);
         let seats = self.seats.iter().map(|(seat, taken)| (*seat, taken.state)).collect();
-        EventStatus::new(self.version, seats, self.areas.values().cloned().collect())
+        let areas = self.areas.values().cloned().collect();
+        EventStatus::new(self.version, seats, areas).with_channels(self.reserved.channels().to_vec())
     }
 
     pub(super) fn changed(&mut self) {
@@ -288,21 +294,16 @@ fn take_free(seats: &mut HashMap<SeatId, Seat>, wanted: &[SeatId], taken: Seat) 
     }
 }
 
-// Saturating, because the numbers of a snapshot are not this store's: absurd ones may not stop an event.
-fn add_to(count: &mut u32, units: u32) {
-    *count = count.saturating_add(units);
-}
-
-fn take_from(count: &mut u32, units: u32) {
-    *count = count.saturating_sub(units);
-}
-
-fn count(area: &mut AreaStatus, state: SeatState) -> &mut u32 {
-    match state {
-        SeatState::Held => &mut area.held,
-        SeatState::Paying => &mut area.paying,
-        SeatState::Sold => &mut area.sold,
-    }
+/// Changes how many units of an area are in a phase. Callers saturate, because the numbers of a snapshot are not this
+/// store's: absurd ones may not stop an event.
+fn change(area: &mut AreaStatus, phase: Phase, to: impl FnOnce(u32) -> u32) {
+    let units = match phase {
+        Phase::Held { .. } => &mut area.held,
+        Phase::Paying { .. } => &mut area.paying,
+        Phase::Sold => &mut area.sold,
+        Phase::Lapsed | Phase::Ended => return,
+    };
+    *units = to(*units);
 }
 
 fn micros(now: Timestamp) -> u64 {

@@ -4,6 +4,7 @@ use ticketblitz_core::Timestamp;
 
 use super::event::Event;
 use super::record::{Phase, Record};
+use super::reserved::Reserved;
 use crate::types::{AreaStatus, EventSnapshot, HoldId, Taken, TakenState};
 
 impl Event {
@@ -17,6 +18,7 @@ impl Event {
             let known = self.areas.entry(area.section.clone()).or_insert_with(new);
             known.capacity = area.capacity;
         }
+        self.reserved = Reserved::new(&snapshot.channels);
         for taken in &snapshot.taken {
             self.fence = self.fence.max(taken.fence);
             self.merge(taken, now);
@@ -61,6 +63,7 @@ fn record_of(taken: &Taken, phase: Phase) -> Record {
     Record {
         owner: taken.owner.clone(),
         want: taken.want.clone(),
+        candidates: Box::default(),
         fence: taken.fence,
         ceiling_at: phase.deadline().unwrap_or(Timestamp::EPOCH),
         phase,

@@ -2,12 +2,14 @@
 
 use ticketblitz_core::{BookingId, EventId, Timestamp};
 
-use crate::types::{Fence, Hold, HoldId, HoldRef, HoldState, Owner, SeatState, Want};
+use crate::types::{Fence, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState, Want};
 
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) owner: Owner,
     pub(super) want: Want,
+    /// Whatever the request would have done with, `want` among it. Empty if there was nothing else.
+    pub(super) candidates: Box<[Want]>,
     pub(super) fence: Fence,
     pub(super) ceiling_at: Timestamp,
     pub(super) phase: Phase,
@@ -56,6 +58,32 @@ impl Phase {
 }
 
 impl Record {
+    /// The hold that a request gets if it gets this candidate.
+    pub(super) fn held(request: &HoldRequest, want: Want, fence: Fence, now: Timestamp) -> Self {
+        let candidates = match request.alternatives[..] {
+            [] => Box::default(),
+            [..] => request.candidates().cloned().collect(),
+        };
+        let (owner, ceiling_at) = (request.owner.clone(), now + request.ceiling);
+        let phase = Phase::Held { until: now + request.ttl };
+        Self { owner, want, candidates, fence, ceiling_at, phase, booking: None }
+    }
+
+    /// Makes a hold end at this moment at the latest.
+    pub(super) fn end_by(&mut self, ceiling_at: Timestamp) {
+        self.ceiling_at = self.ceiling_at.min(ceiling_at);
+        if let Phase::Held { until } = &mut self.phase {
+            *until = self.ceiling_at.min(*until);
+        }
+    }
+
+    /// Whether it is what this request asks for.
+    pub(super) fn answers(&self, request: &HoldRequest) -> bool {
+        let asked =
+            if self.candidates.is_empty() { std::slice::from_ref(&self.want) } else { &*self.candidates };
+        self.owner == request.owner && request.candidates().eq(asked)
+    }
+
     /// The hold as its owner sees it; `None` if it is neither held nor in payment.
     pub(super) fn to_hold(&self, id: HoldId, event: EventId, now: Timestamp) -> Option<Hold> {
         let (state, expires_at) = match self.phase {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use ticketblitz_core::{EventId, SeatId};
 
 use crate::error::LockError;
-use crate::types::{AttemptId, Owner};
+use crate::types::{AttemptId, HoldRef, Owner};
 
+/// More candidates than anybody would choose among; a request is one message, and its length is bounded.
+const MAX_CANDIDATES: usize = 100;
 const DEFAULT_TTL: Duration = Duration::from_secs(600);
 const DEFAULT_CEILING: Duration = Duration::from_secs(30 * 60);
 
@@ -46,6 +48,18 @@ impl Want {
 }
 
 /// A request for a hold.
+///
+/// ```
+/// use ticketblitz_core::EventId;
+/// use ticketblitz_lock::{HoldRequest, Want};
+/// let seats = |names: [&str; 2]| Want::Seats(names.map(|name| name.parse().unwrap()).into());
+/// let request = HoldRequest::new(EventId::new(), "alice", seats(["A1", "A2"]))
+///     .or(seats(["B1", "B2"])) // if A1 or A2 is not free
+///     .channel("fan club") // may have the seats kept for it
+///     .limit(8);
+/// assert_eq!(request.candidates().count(), 2);
+/// assert!(request.validate(100).is_ok());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HoldRequest {
@@ -55,8 +69,14 @@ pub struct HoldRequest {
     pub owner: Owner,
     /// The same for all the repeats of this request.
     pub attempt: AttemptId,
-    /// What to hold.
+    /// What to hold: the first candidate.
     pub want: Want,
+    /// What to hold if that is not wholly available: further candidates, the first available one wins.
+    pub alternatives: Vec<Want>,
+    /// The channels whose reserved seats it may hold besides those that nobody reserved.
+    pub channels: Vec<String>,
+    /// The owner's own hold that is given up for this one, in the same step and only if this one succeeds.
+    pub replacing: Option<HoldRef>,
     /// How long; ten minutes by default.
     pub ttl: Duration,
     /// How long with all extensions, counted from the hold's beginning; half an hour by default.
@@ -74,6 +94,9 @@ impl HoldRequest {
             owner: owner.into(),
             attempt: AttemptId::new(),
             want,
+            alternatives: Vec::new(),
+            channels: Vec::new(),
+            replacing: None,
             ttl: DEFAULT_TTL,
             ceiling: DEFAULT_CEILING,
             limit: None,
@@ -108,21 +131,52 @@ impl HoldRequest {
         self
     }
 
+    /// Adds a candidate, to be held if none before it is wholly available.
+    #[must_use]
+    pub fn or(mut self, want: Want) -> Self {
+        self.alternatives.push(want);
+        self
+    }
+
+    /// Lets it hold the seats that are reserved for this channel. Can be called for several.
+    #[must_use]
+    pub fn channel(mut self, name: impl Into<String>) -> Self {
+        self.channels.push(name.into());
+        self
+    }
+
+    /// Gives up the owner's own hold for this one.
+    #[must_use]
+    pub fn replacing(mut self, hold: impl Into<Option<HoldRef>>) -> Self {
+        self.replacing = hold.into();
+        self
+    }
+
+    /// All that would do, the preferred first.
+    pub fn candidates(&self) -> impl Iterator<Item = &Want> + Clone {
+        std::iter::once(&self.want).chain(&self.alternatives)
+    }
+
     /// Refuses what no state of a store could make possible. Backends call it before anything else.
     ///
     /// # Errors
-    /// [`LockError::Invalid`]: nothing wanted, a seat twice, more than `max_units`, no time to live, or more of it
-    /// than the ceiling.
+    /// [`LockError::Invalid`]: a candidate of nothing, of a seat twice, or of more than `max_units`; more than a hundred
+    /// candidates, or more than `max_units` seats in all of them; a hold of another event to replace; no time to live,
+    /// or more of it than the ceiling.
     pub fn validate(&self, max_units: u32) -> Result<(), LockError> {
-        let units = self.want.units();
-        if units == 0 {
-            return Err(LockError::invalid("a hold needs at least one seat or unit"));
+        for want in self.candidates() {
+            validate_want(want, max_units)?;
         }
-        if units > max_units {
-            return Err(LockError::Invalid(format!("a hold may have at most {max_units} seats or units")));
+        if self.alternatives.len() >= MAX_CANDIDATES {
+            return Err(LockError::Invalid(format!("a hold may have at most {MAX_CANDIDATES} candidates")));
         }
-        if let Some(seat) = repeated(self.want.seats()) {
-            return Err(LockError::Invalid(format!("seat {seat} is named twice")));
+        if self.candidates().map(|want| want.seats().len()).sum::<usize>() > max_units as usize {
+            return Err(LockError::Invalid(format!(
+                "the candidates may have at most {max_units} seats together"
+            )));
+        }
+        if self.replacing.is_some_and(|hold| hold.event != self.event) {
+            return Err(LockError::invalid("a hold can only replace one of the same event"));
         }
         if self.ttl.as_micros() == 0 {
             return Err(LockError::invalid("a hold needs a time to live"));
@@ -132,6 +186,20 @@ impl HoldRequest {
         }
         Ok(())
     }
+}
+
+fn validate_want(want: &Want, max_units: u32) -> Result<(), LockError> {
+    let units = want.units();
+    if units == 0 {
+        return Err(LockError::invalid("a hold needs at least one seat or unit"));
+    }
+    if units > max_units {
+        return Err(LockError::Invalid(format!("a hold may have at most {max_units} seats or units")));
+    }
+    if let Some(seat) = repeated(want.seats()) {
+        return Err(LockError::Invalid(format!("seat {seat} is named twice")));
+    }
+    Ok(())
 }
 
 fn repeated(seats: &[SeatId]) -> Option<SeatId> {

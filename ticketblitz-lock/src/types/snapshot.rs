@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ticketblitz_core::{BookingId, EventId, Timestamp};
+use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
 use crate::error::LockError;
 use crate::types::{Fence, HoldId, Owner, Want};
@@ -24,15 +24,17 @@ pub struct EventSnapshot {
     pub fence_floor: Fence,
     /// The event's general-admission areas.
     pub areas: Vec<Area>,
+    /// The seats that are reserved, and for whom.
+    pub channels: Vec<Channel>,
     /// All that is in payment or sold: one entry a hold.
     pub taken: Vec<Taken>,
 }
 
 impl EventSnapshot {
-    /// An event of which nothing is taken, without areas.
+    /// An event of which nothing is taken, without areas and channels.
     #[must_use]
     pub const fn new(event: EventId) -> Self {
-        Self { event, fence_floor: Fence::new(0), areas: Vec::new(), taken: Vec::new() }
+        Self { event, fence_floor: Fence::new(0), areas: Vec::new(), channels: Vec::new(), taken: Vec::new() }
     }
 
     /// Sets the highest fence that the truth has seen.
@@ -49,6 +51,13 @@ impl EventSnapshot {
         self
     }
 
+    /// Reserves seats for a channel: only a request that [names](crate::HoldRequest::channel) it can hold them.
+    #[must_use]
+    pub fn with_channel(mut self, name: impl Into<String>, seats: impl Into<Vec<SeatId>>) -> Self {
+        self.channels.push(Channel::new(name, seats));
+        self
+    }
+
     /// Adds what is in payment or sold.
     #[must_use]
     pub fn with_taken(mut self, taken: Taken) -> Self {
@@ -59,13 +68,14 @@ impl EventSnapshot {
     /// Refuses what could not be merged the same way twice. Backends call it before anything else.
     ///
     /// # Errors
-    /// [`LockError::Invalid`]: an area twice, an entry with neither hold nor booking or in an area that is not
-    /// listed, two entries with the same hold or booking.
+    /// [`LockError::Invalid`]: an area or a channel twice, a seat that is reserved twice, an entry with neither hold nor
+    /// booking or in an area that is not listed, two entries with the same hold or booking.
     pub fn validate(&self) -> Result<(), LockError> {
         let mut sections = HashSet::new();
         if let Some(area) = self.areas.iter().find(|area| !sections.insert(area.section.as_str())) {
             return Err(LockError::Invalid(format!("area {} is listed twice", area.section)));
         }
+        self.validate_channels()?;
         let (mut holds, mut bookings) = (HashSet::new(), HashSet::new());
         for taken in &self.taken {
             if taken.hold.is_none() && taken.booking.is_none() {
@@ -84,6 +94,37 @@ impl EventSnapshot {
             }
         }
         Ok(())
+    }
+
+    fn validate_channels(&self) -> Result<(), LockError> {
+        let (mut names, mut seats) = (HashSet::new(), HashSet::new());
+        for channel in &self.channels {
+            if !names.insert(channel.name.as_str()) {
+                return Err(LockError::Invalid(format!("channel {} is listed twice", channel.name)));
+            }
+            if let Some(seat) = channel.seats.iter().find(|seat| !seats.insert(**seat)) {
+                return Err(LockError::Invalid(format!("seat {seat} is reserved twice")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Seats that are reserved: house seats, a fan club's, those for wheelchairs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Channel {
+    /// Its name, unique in the event.
+    pub name: String,
+    /// The seats that only a request that names the channel can hold.
+    pub seats: Vec<SeatId>,
+}
+
+impl Channel {
+    /// These seats, reserved.
+    #[must_use]
+    pub fn new(name: impl Into<String>, seats: impl Into<Vec<SeatId>>) -> Self {
+        Self { name: name.into(), seats: seats.into() }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use ticketblitz_core::SeatId;
 
+use crate::types::Channel;
+
 /// Why a seat is not free. There is no other reason: whoever matches it has every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SeatState {
@@ -13,6 +15,8 @@ pub enum SeatState {
     Paying,
     /// It is sold.
     Sold,
+    /// It is reserved for a channel that the request did not name.
+    Reserved,
 }
 
 impl fmt::Display for SeatState {
@@ -21,6 +25,7 @@ impl fmt::Display for SeatState {
             Self::Held => "held",
             Self::Paying => "in payment",
             Self::Sold => "sold",
+            Self::Reserved => "reserved",
         })
     }
 }
@@ -31,17 +36,28 @@ impl fmt::Display for SeatState {
 pub struct EventStatus {
     /// Another number after every change; never used twice for different states of an event.
     pub version: u64,
-    /// The seats that are not free, in seat order.
+    /// The seats that are held, in payment or sold, in seat order. One that is reserved and nothing else is not among
+    /// them: it is in `channels`.
     pub seats: Vec<(SeatId, SeatState)>,
     /// The areas, by section.
     pub areas: Vec<AreaStatus>,
+    /// The reserved seats as they were [loaded](crate::SeatStore::load), whether free or taken: channels by name, each
+    /// with its seats in seat order.
+    pub channels: Vec<Channel>,
 }
 
 impl EventStatus {
     /// For backends: `seats` in seat order, `areas` by section.
     #[must_use]
     pub const fn new(version: u64, seats: Vec<(SeatId, SeatState)>, areas: Vec<AreaStatus>) -> Self {
-        Self { version, seats, areas }
+        Self { version, seats, areas, channels: Vec::new() }
+    }
+
+    /// For backends: sets the reserved seats, channels by name, each with its seats in seat order.
+    #[must_use]
+    pub fn with_channels(mut self, channels: Vec<Channel>) -> Self {
+        self.channels = channels;
+        self
     }
 }
 

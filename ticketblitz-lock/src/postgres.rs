@@ -1,0 +1,242 @@
+//! The backend that keeps everything in PostgreSQL.
+
+mod answer;
+mod ask;
+mod hold;
+mod load;
+mod setup;
+mod status;
+mod stream;
+
+pub use sqlx as driver;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgPool;
+use ticketblitz_core::{BookingId, EventId};
+
+use crate::error::LockError;
+use crate::store::SeatStore;
+use crate::types::{
+    Capabilities, Cursor, Durability, EventSnapshot, EventStatus, Expired, Fence, FenceScope, Hold, HoldRef,
+    HoldRequest, Owner,
+};
+use answer::Answer;
+use ask::{Effect, Statements, micros, positive};
+pub use setup::{setup, setup_schema};
+
+const CAPABILITIES: Capabilities = Capabilities::new(Durability::Disk, FenceScope::Seat, 10_000);
+
+/// How long an operation may take, the wait for a connection included, unless [`PostgresStore::with_timeout`] says
+/// otherwise: longer than any takes on a server that is well, shorter than a buyer waits.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Holds in a PostgreSQL database, shared by all processes that use it. Version 14 or later.
+///
+/// The caller's pool (of sqlx 0.9, here as [`driver`]) stays the caller's: its size, its TLS, its settings. The tables are in a schema of their own,
+/// `ticketblitz_lock` unless [another](Self::in_schema) is chosen, and are made by [`setup`].
+///
+/// ```no_run
+/// use ticketblitz_core::EventId;
+/// use ticketblitz_lock::postgres::driver::postgres::PgPoolOptions;
+/// use ticketblitz_lock::postgres::{PostgresStore, setup};
+/// use ticketblitz_lock::{EventSnapshot, LockError, SeatLocks};
+///
+/// # async fn run() -> Result<(), LockError> {
+/// let pool = PgPoolOptions::new()
+///     .max_connections(16)
+///     .test_before_acquire(false) // it costs a round trip an operation, and the store says what is unknown
+///     .connect_lazy("postgres://tickets@localhost/tickets")
+///     .map_err(LockError::backend)?;
+/// setup(&pool).await?; // at every start, from as many processes as there are
+/// let locks = SeatLocks::new(PostgresStore::new(pool));
+/// let event = EventId::new();
+/// locks.load(&EventSnapshot::new(event)).await?;
+/// let hold = locks.hold(event, ["A1", "A2"]).owner("alice").await?;
+/// # drop(hold);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What it promises
+///
+/// Every operation is one statement, a call of a function that [`setup`] made, in a transaction of its own: one round
+/// trip once the connection has prepared it. Holds of different seats of one event do not wait for each other, nor for
+/// each other's flush of the log; units of one area do. Who loses by what is committed reads, and neither writes nor
+/// locks. What is answered survives a power cut as long as the server's `synchronous_commit` is `on`, as it is by
+/// default; if it is not, [`Durability::Server`] is what one gets.
+///
+/// [`FenceScope::Seat`]: a hold's fence is higher than that of every hold that was answered before it began, and of every
+/// hold that had one of its seats; two holds of different seats at the same microsecond may share one.
+///
+/// # What it needs
+///
+/// The isolation level `read committed`, the server's default: another is refused. The server's time; when that is set
+/// back, holds last longer by as much, and nothing is given out twice.
+///
+/// # When the server is away
+///
+/// An operation takes five seconds at most, or what [`with_timeout`](Self::with_timeout) says, the wait for a connection
+/// included. What was refused by the server or never sent is [`LockError::Backend`]; what was sent and is not answered is
+/// [`LockError::OutcomeUnknown`]. Reads change nothing, so they fail with `Backend`. Behind the caller's back the
+/// statement may run on in the server: a `statement_timeout` in the pool's options bounds that too.
+///
+/// # Cancellation
+///
+/// A dropped future had its effect whole or not at all: it is one statement. The pool takes the connection back once the
+/// server has answered.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    statements: Statements,
+    timeout: Duration,
+    #[cfg(feature = "conformance")]
+    clock: Option<std::sync::Arc<dyn ticketblitz_core::Clock>>,
+}
+
+impl PostgresStore {
+    /// Holds in the schema `ticketblitz_lock`, which [`setup`] makes. Nothing is sent yet.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self::with_statements(pool, Statements::default())
+    }
+
+    /// Holds in a schema of the caller's choice, which [`setup_schema`] makes.
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`] if that is no name of small letters, digits and underscores.
+    pub fn in_schema(pool: PgPool, schema: &str) -> Result<Self, LockError> {
+        setup::validate(schema)?;
+        Ok(Self::with_statements(pool, Statements::of(schema)))
+    }
+
+    fn with_statements(pool: PgPool, statements: Statements) -> Self {
+        Self {
+            pool,
+            statements,
+            timeout: TIMEOUT,
+            #[cfg(feature = "conformance")]
+            clock: None,
+        }
+    }
+
+    /// Sets how long an operation may take.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// For tests alone: takes the time from this clock in place of the server's.
+    #[cfg(feature = "conformance")]
+    #[must_use]
+    pub fn with_clock(mut self, clock: std::sync::Arc<dyn ticketblitz_core::Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The time that a statement is told; none in production, where the server's counts.
+    #[cfg(feature = "conformance")]
+    fn told_time(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| clock.now().as_micros())
+    }
+
+    #[cfg(not(feature = "conformance"))]
+    #[allow(clippy::unused_self)]
+    const fn told_time(&self) -> Option<i64> {
+        None
+    }
+}
+
+#[async_trait]
+impl SeatStore for PostgresStore {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
+        snapshot.validate()?;
+        let query = load::query(self.statements.load(), snapshot, self.told_time());
+        self.answer(query, Effect::Change).await?.done()
+    }
+
+    async fn unload(&self, event: EventId) -> Result<(), LockError> {
+        let query = sqlx::query(self.statements.unload()).bind(event.as_uuid());
+        self.answer(query, Effect::Change).await?.done()
+    }
+
+    async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError> {
+        request.validate(CAPABILITIES.max_units)?;
+        let query = hold::query(self.statements.hold(), request, self.told_time());
+        self.answer(query, Effect::Hold(request.attempt)).await?.hold_for(request)
+    }
+
+    async fn get(&self, hold: HoldRef) -> Result<Hold, LockError> {
+        let query = sqlx::query(self.statements.get()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
+        self.answer(query.bind(self.told_time()), Effect::None).await?.hold(hold.event)
+    }
+
+    async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
+        positive(ttl)?;
+        let query =
+            sqlx::query(self.statements.extend()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
+        let query = query.bind(owner.as_str()).bind(micros(ttl)).bind(self.told_time());
+        self.answer(query, Effect::Change).await?.hold(hold.event)
+    }
+
+    async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        let query =
+            sqlx::query(self.statements.release()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
+        let query = query.bind(owner.as_str()).bind(self.told_time());
+        self.answer(query, Effect::Change).await?.done()
+    }
+
+    async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
+        positive(grace)?;
+        let query =
+            sqlx::query(self.statements.begin_commit()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
+        let query = query.bind(owner.as_str()).bind(micros(grace)).bind(self.told_time());
+        self.answer(query, Effect::Change).await?.hold(hold.event)
+    }
+
+    async fn abort_commit(&self, hold: HoldRef) -> Result<(), LockError> {
+        let query =
+            sqlx::query(self.statements.abort_commit()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
+        self.answer(query.bind(self.told_time()), Effect::Change).await?.done()
+    }
+
+    async fn sold(&self, hold: HoldRef, fence: Fence, booking: BookingId) -> Result<(), LockError> {
+        let query = sqlx::query(self.statements.sold()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
+        let query = query.bind(fence.to_string()).bind(booking.as_uuid()).bind(self.told_time());
+        self.answer(query, Effect::Change).await?.done()
+    }
+
+    async fn reopen(&self, event: EventId, booking: BookingId) -> Result<(), LockError> {
+        let query = sqlx::query(self.statements.reopen()).bind(event.as_uuid()).bind(booking.as_uuid());
+        self.answer(query.bind(self.told_time()), Effect::Change).await?.done()
+    }
+
+    async fn status(&self, event: EventId) -> Result<EventStatus, LockError> {
+        let query = sqlx::query(self.statements.status()).bind(event.as_uuid()).bind(self.told_time());
+        let rows = self.rows(query, Effect::None).await?;
+        status::read(rows.first().ok_or(LockError::NotLoaded)?)
+    }
+
+    async fn expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError> {
+        let number = stream::number(after)?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let query = sqlx::query(self.statements.expired()).bind(number).bind(most).bind(self.told_time());
+        stream::read(&self.rows(query, Effect::None).await?, after)
+    }
+}
+
+type Query = sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+impl PostgresStore {
+    async fn answer(&self, query: Query, effect: Effect) -> Result<Answer, LockError> {
+        let rows = self.rows(query, effect).await?;
+        let row = rows.first().ok_or_else(|| effect.failed(sqlx::Error::RowNotFound))?;
+        Answer::read(row).map_err(|error| effect.failed(error))
+    }
+}

@@ -1,0 +1,186 @@
+//! What the functions answer.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use ticketblitz_core::id::Uuid;
+use ticketblitz_core::{EventId, SeatId, Timestamp};
+
+use crate::error::{AreaConflict, Conflicts, LockError, SeatConflict};
+use crate::types::{Fence, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState, Want};
+
+/// The type `answer` of `schema.sql`.
+#[derive(Debug)]
+pub(super) struct Answer {
+    code: String,
+    hold: Option<HoldRow>,
+    seen: Option<Fence>,
+    ceiling: Option<i64>,
+    taken: Option<i64>,
+    section: Option<String>,
+    conflicts: Conflicts,
+}
+
+/// A hold as it stands in a row, and the time at which it was read.
+#[derive(Debug)]
+pub(super) struct HoldRow {
+    pub(super) id: Uuid,
+    pub(super) owner: String,
+    pub(super) want: Want,
+    pub(super) fence: Fence,
+    pub(super) paying: bool,
+    pub(super) until: i64,
+    pub(super) ceiling: i64,
+    pub(super) moment: i64,
+}
+
+impl HoldRow {
+    /// Reads the columns that a hold has in every answer.
+    pub(super) fn read(row: &PgRow, moment: i64) -> Result<Self, sqlx::Error> {
+        let section: Option<String> = row.try_get("section")?;
+        let want = match section {
+            Some(section) => Want::Area { section, quantity: units(row.try_get("quantity")?) },
+            None => Want::Seats(seats(&row.try_get::<Vec<String>, _>("seats")?)?),
+        };
+        Ok(Self {
+            id: row.try_get("hold")?,
+            owner: row.try_get("owner")?,
+            want,
+            fence: fence(&row.try_get::<String, _>("fence")?)?,
+            paying: row.try_get("paying")?,
+            until: row.try_get("until")?,
+            ceiling: row.try_get("ceiling")?,
+            moment,
+        })
+    }
+
+    pub(super) fn into_hold(self, event: EventId) -> Hold {
+        let reference = HoldRef { event, hold: HoldId::from_uuid(self.id) };
+        let (until, moment) = (Timestamp::from_micros(self.until), Timestamp::from_micros(self.moment));
+        Hold::new(reference, Owner::from(self.owner), self.want, self.fence, until, moment)
+            .with_state(if self.paying { HoldState::Paying } else { HoldState::Held })
+            .with_ceiling(Timestamp::from_micros(self.ceiling))
+    }
+}
+
+impl Answer {
+    pub(super) fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let code: String = row.try_get("code")?;
+        let moment: i64 = row.try_get("moment")?;
+        let is_hold = code == "ok" && row.try_get::<Option<Uuid>, _>("hold")?.is_some();
+        let seen: Option<String> = row.try_get("fence")?;
+        Ok(Self {
+            hold: if is_hold { Some(HoldRow::read(row, moment)?) } else { None },
+            seen: seen.map(|text| fence(&text)).transpose()?,
+            ceiling: row.try_get("ceiling")?,
+            taken: row.try_get("taken")?,
+            section: row.try_get("section")?,
+            conflicts: if code == "unavailable" { conflicts(row, moment)? } else { Conflicts::default() },
+            code,
+        })
+    }
+
+    /// The answer to an operation that has none but that it is done.
+    pub(super) fn done(self) -> Result<(), LockError> {
+        if self.code == "ok" { Ok(()) } else { Err(self.refusal(0)) }
+    }
+
+    pub(super) fn hold(mut self, event: EventId) -> Result<Hold, LockError> {
+        match self.hold.take() {
+            Some(hold) => Ok(hold.into_hold(event)),
+            None => Err(self.refusal(0)),
+        }
+    }
+
+    pub(super) fn hold_for(mut self, request: &HoldRequest) -> Result<Hold, LockError> {
+        match self.hold.take() {
+            Some(hold) => Ok(hold.into_hold(request.event)),
+            None => match self.refusal(request.limit.unwrap_or_default()) {
+                LockError::OutcomeUnknown { .. } => {
+                    Err(LockError::OutcomeUnknown { attempt: Some(request.attempt) })
+                }
+                refusal => Err(refusal),
+            },
+        }
+    }
+
+    fn refusal(self, limit: u32) -> LockError {
+        match self.code.as_str() {
+            "not_loaded" => LockError::NotLoaded,
+            "not_held" => LockError::NotHeld,
+            "in_payment" => LockError::InPayment,
+            "attempt_lapsed" => LockError::AttemptLapsed,
+            "attempt_reused" => LockError::AttemptReused,
+            "ceiling" => LockError::CeilingReached {
+                ceiling_at: Timestamp::from_micros(self.ceiling.unwrap_or_default()),
+            },
+            "limit" => LockError::LimitExceeded { limit, taken: units(self.taken.unwrap_or_default()) },
+            "unavailable" => LockError::Unavailable(self.conflicts),
+            "no_area" => {
+                LockError::Invalid(format!("the event has no area {}", self.section.unwrap_or_default()))
+            }
+            "no_such_fence" => LockError::invalid("the hold never had this fence"),
+            "stale_fence" => LockError::StaleFence { seen: self.seen.unwrap_or_default() },
+            // Functions of another version: what they have done is not known.
+            _ => LockError::OutcomeUnknown { attempt: None },
+        }
+    }
+}
+
+fn conflicts(row: &PgRow, moment: i64) -> Result<Conflicts, sqlx::Error> {
+    let blocked = seats(&list::<String>(row, "blocked")?)?;
+    let (states, untils) = (list::<String>(row, "states")?, list::<Option<i64>>(row, "untils")?);
+    let mut named = HashSet::new();
+    let mut conflicts = Vec::with_capacity(blocked.len());
+    for ((seat, state), until) in blocked.into_iter().zip(&states).zip(&untils) {
+        let state = self::state(state)?;
+        let lapses = matches!(state, SeatState::Held | SeatState::Paying);
+        let until = until.filter(|_| lapses).map(Timestamp::from_micros);
+        let retry_after = until.map(|until| until.since(Timestamp::from_micros(moment)));
+        if named.insert(seat) {
+            conflicts.push(SeatConflict::new(seat, state, retry_after));
+        }
+    }
+    let (requested, available) = (list::<i64>(row, "requested")?, list::<i64>(row, "available")?);
+    let sections = list::<String>(row, "sections")?.into_iter().zip(requested).zip(available);
+    let areas = sections.map(|((section, requested), available)| {
+        AreaConflict::new(section, units(requested), units(available))
+    });
+    Ok(Conflicts::new(conflicts, areas.collect()))
+}
+
+/// An array that is null if it has nothing.
+pub(super) fn list<'r, T>(row: &'r PgRow, column: &str) -> Result<Vec<T>, sqlx::Error>
+where
+    Option<Vec<T>>: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    Ok(row.try_get::<Option<Vec<T>>, _>(column)?.unwrap_or_default())
+}
+
+pub(super) fn seats(names: &[String]) -> Result<Vec<SeatId>, sqlx::Error> {
+    names.iter().map(|name| name.parse().map_err(decode)).collect()
+}
+
+pub(super) fn state(name: &str) -> Result<SeatState, sqlx::Error> {
+    match name {
+        "held" => Ok(SeatState::Held),
+        "paying" => Ok(SeatState::Paying),
+        "sold" => Ok(SeatState::Sold),
+        "reserved" => Ok(SeatState::Reserved),
+        other => Err(sqlx::Error::Decode(format!("a seat is {other}").into())),
+    }
+}
+
+pub(super) fn fence(text: &str) -> Result<Fence, sqlx::Error> {
+    text.parse().map(Fence::new).map_err(decode)
+}
+
+/// Counts are kept in more than 32 bits: the numbers of a snapshot may be absurd.
+pub(super) fn units(count: i64) -> u32 {
+    u32::try_from(count.max(0)).unwrap_or(u32::MAX)
+}
+
+fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}

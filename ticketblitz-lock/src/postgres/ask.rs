@@ -1,0 +1,144 @@
+//! Sending a statement, and what its failure means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use super::{PostgresStore, Query};
+use crate::error::LockError;
+use crate::types::AttemptId;
+
+/// The name of the schema in the statements and in `schema.sql`.
+pub(super) const SCHEMA: &str = "ticketblitz_lock";
+
+/// The statements in one schema. Each has its text once: the connections know what they have prepared by it.
+#[derive(Debug, Clone)]
+pub(super) struct Statements(Arc<[SqlStr; COUNT]>);
+
+macro_rules! statements {
+    ($($name:ident $place:literal $call:literal)+) => {
+        const COUNT: usize = [$($place),+].len();
+        const TEXTS: [&str; COUNT] = [$(concat!("select * from ticketblitz_lock.", $call)),+];
+        impl Statements {
+            $(pub(super) fn $name(&self) -> SqlStr { self.0[$place].clone() })+
+        }
+    };
+}
+
+statements! {
+    load 0 "load($1, $2::text::numeric, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    unload 1 "unload($1)"
+    hold 2 "hold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    get 3 "get($1, $2, $3)"
+    extend 4 "extend($1, $2, $3, $4, $5)"
+    release 5 "release($1, $2, $3, $4)"
+    begin_commit 6 "begin_commit($1, $2, $3, $4, $5)"
+    abort_commit 7 "abort_commit($1, $2, $3)"
+    sold 8 "sold($1, $2, $3::text::numeric, $4, $5)"
+    reopen 9 "reopen($1, $2, $3)"
+    status 10 "status($1, $2)"
+    expired 11 "expired($1, $2, $3)"
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self(Arc::new(TEXTS.map(SqlSafeStr::into_sql_str)))
+    }
+}
+
+impl Statements {
+    /// Those in another schema, whose name has been found to be one.
+    pub(super) fn of(schema: &str) -> Self {
+        Self(Arc::new(TEXTS.map(|text| in_schema(text, schema))))
+    }
+}
+
+/// The text with another schema in place of the default one.
+pub(super) fn in_schema(text: &str, schema: &str) -> SqlStr {
+    AssertSqlSafe(text.replace(SCHEMA, schema)).into_sql_str()
+}
+
+/// What a statement may have done when its answer is lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Effect {
+    /// Nothing that anybody sees.
+    None,
+    Change,
+    Hold(AttemptId),
+}
+
+impl Effect {
+    /// For a statement that was sent.
+    pub(super) fn failed(self, error: sqlx::Error) -> LockError {
+        match self {
+            _ if is_code(&error, "22021") => LockError::invalid("a name with a NUL character"),
+            Self::None => LockError::backend(error),
+            _ if is_refusal(&error) => LockError::backend(error),
+            _ => self.unknown(),
+        }
+    }
+
+    fn unknown(self) -> LockError {
+        let attempt = if let Self::Hold(attempt) = self { Some(attempt) } else { None };
+        LockError::OutcomeUnknown { attempt }
+    }
+}
+
+fn is_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().is_some_and(|found| found == code))
+}
+
+/// Whether the server said that it did not do it. An end of the connection on its side (class 57P, 08) may come after
+/// the commit.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"))
+        }
+        _ => false,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the database did not answer within {0:?}")]
+pub(super) struct TimedOut(Duration);
+
+impl PostgresStore {
+    /// Sends one statement and waits for its rows, for as long as an operation may take.
+    pub(super) async fn rows(&self, query: Query, effect: Effect) -> Result<Vec<PgRow>, LockError> {
+        let started = tokio::time::Instant::now();
+        // A wait for a connection is no statement sent. Dropped, it gives its place in the line away.
+        let connection = tokio::time::timeout(self.timeout, self.pool.acquire()).await;
+        let mut connection = match connection {
+            Ok(connection) => connection.map_err(LockError::backend)?,
+            Err(_) => return Err(LockError::backend(TimedOut(self.timeout))),
+        };
+        let rest = self.timeout.saturating_sub(started.elapsed());
+        match tokio::time::timeout(rest, query.fetch_all(&mut *connection)).await {
+            Ok(rows) => rows.map_err(|error| effect.failed(error)),
+            Err(_) => {
+                // Nobody knows when the server will answer; the next user of the connection is not to wait for it.
+                connection.close_on_drop();
+                Err(match effect {
+                    Effect::None => LockError::backend(TimedOut(self.timeout)),
+                    _ => effect.unknown(),
+                })
+            }
+        }
+    }
+}
+
+pub(super) fn positive(duration: Duration) -> Result<(), LockError> {
+    if duration.as_micros() == 0 {
+        return Err(LockError::invalid("a duration of no time at all"));
+    }
+    Ok(())
+}
+
+/// A duration as the statements take it; the longest reaches the end of time from anywhere.
+pub(super) fn micros(duration: Duration) -> i64 {
+    const LONGEST: i64 = 400_000_000_000_000_000;
+    i64::try_from(duration.as_micros()).unwrap_or(LONGEST).min(LONGEST)
+}

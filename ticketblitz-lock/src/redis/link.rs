@@ -1,0 +1,192 @@
+//! One connection that everybody shares, made again when it is lost.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as Turn;
+use tokio::time::timeout;
+
+use super::driver::aio::MultiplexedConnection;
+use super::driver::{
+    self, AsyncConnectionConfig, Client, Cmd, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError,
+    ServerErrorKind, Value,
+};
+use super::scripts::Script;
+use crate::error::LockError;
+
+/// What became of a command that was not answered as it should.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It was not sent, or the server refused it: nothing has changed.
+    Refused(Arc<dyn std::error::Error + Send + Sync>),
+    /// It was sent, and nobody knows.
+    Lost(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl Failure {
+    fn refused(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Refused(Arc::new(source))
+    }
+
+    /// Of an operation that changes something.
+    pub(super) fn of_change(self) -> LockError {
+        match self {
+            Self::Refused(source) => LockError::Backend { source },
+            Self::Lost(_) => LockError::OutcomeUnknown { attempt: None },
+        }
+    }
+
+    /// Of one that only reads: whatever became of it, nothing has changed.
+    pub(super) fn of_read(self) -> LockError {
+        let (Self::Refused(source) | Self::Lost(source)) = self;
+        LockError::Backend { source }
+    }
+}
+
+/// Why a server is not used.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the Redis server's maxmemory-policy is {0}, so that it may forget seats that are sold: it has to be noeviction"
+)]
+pub(super) struct WrongPolicy(String);
+
+#[derive(Clone)]
+struct Line {
+    connection: MultiplexedConnection,
+    /// Cleared by the connection itself when it ends: what is sent afterwards would only seem to be lost.
+    up: Arc<AtomicBool>,
+}
+
+pub(super) struct Link {
+    client: Client,
+    line: Mutex<Option<Line>>,
+    /// One connects; whoever comes meanwhile waits for that connection.
+    connecting: Turn<()>,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("server", self.client.get_connection_info().addr())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// Connects to the server.
+    pub(super) async fn open(
+        client: &Client,
+        connect_timeout: Duration,
+        response_timeout: Duration,
+    ) -> Result<Self, Failure> {
+        // The third protocol, because only with it the connection tells that it has ended.
+        let info = client.get_connection_info().clone();
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(info.set_redis_settings(settings)).map_err(Failure::refused)?;
+        let (line, connecting) = (Mutex::new(None), Turn::new(()));
+        let link = Self { client, line, connecting, connect_timeout, response_timeout };
+        link.line().await?;
+        Ok(link)
+    }
+
+    /// Runs a script, as its hash; as a whole if the server does not have it (any more).
+    pub(super) async fn run(
+        &self,
+        script: &Script,
+        keys: &[String],
+        args: &[Vec<u8>],
+    ) -> Result<Value, Failure> {
+        let command = |name: &str, what: &str| {
+            let mut command = driver::cmd(name);
+            command.arg(what).arg(keys.len()).arg(keys).arg(args);
+            command
+        };
+        // What has many parts takes the server longer: a snapshot may have a hundred thousand.
+        let patience =
+            self.response_timeout + Duration::from_micros(50) * u32::try_from(args.len()).unwrap_or(u32::MAX);
+        let line = self.line().await?;
+        match Self::ask(&line, &command("EVALSHA", &script.hash), patience).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.settle(&line, Self::ask(&line, &command("EVAL", script.code), patience).await)
+            }
+            answer => self.settle(&line, answer),
+        }
+    }
+
+    async fn ask(line: &Line, command: &Cmd, patience: Duration) -> Result<Value, RedisError> {
+        let mut connection = line.connection.clone();
+        let answer = command.query_async(&mut connection);
+        timeout(patience, answer)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    }
+
+    fn settle(&self, line: &Line, answer: Result<Value, RedisError>) -> Result<Value, Failure> {
+        answer.map_err(|error| match error.kind() {
+            // The server's own word: short of memory or no longer the master, it refuses a script at its first write.
+            ErrorKind::Server(_) | ErrorKind::Extension => Failure::refused(error),
+            _ => {
+                self.hang_up(line);
+                Failure::Lost(Arc::new(error))
+            }
+        })
+    }
+
+    /// The connection, made if there is none; in a bounded time, however many want it.
+    async fn line(&self) -> Result<Line, Failure> {
+        if let Some(line) = self.current() {
+            return Ok(line);
+        }
+        let connecting = async {
+            let _turn = self.connecting.lock().await;
+            if let Some(line) = self.current() {
+                return Ok(line);
+            }
+            let line = self.connect().await?;
+            *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
+            Ok(line)
+        };
+        let late = |_| Err(Failure::refused(io::Error::from(io::ErrorKind::TimedOut)));
+        timeout(self.connect_timeout, connecting).await.unwrap_or_else(late)
+    }
+
+    fn current(&self) -> Option<Line> {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.clone().filter(|line| line.up.load(Ordering::Acquire))
+    }
+
+    /// Nobody is to use a connection whose answers do not come.
+    fn hang_up(&self, line: &Line) {
+        line.up.store(false, Ordering::Release);
+    }
+
+    async fn connect(&self) -> Result<Line, Failure> {
+        let up = Arc::new(AtomicBool::new(true));
+        let ended = Arc::clone(&up);
+        let watch = move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                ended.store(false, Ordering::Release);
+            }
+            Ok::<(), ()>(())
+        };
+        // This module bounds both times itself, because the two ends mean different things.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_push_sender(watch);
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let line = Line { connection: connection.map_err(Failure::refused)?, up };
+        let memory = Self::ask(&line, driver::cmd("INFO").arg("memory"), self.connect_timeout).await;
+        let memory: String =
+            memory.and_then(|text| Ok(driver::from_redis_value(text)?)).map_err(Failure::refused)?;
+        match memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")) {
+            None | Some("noeviction") => Ok(line),
+            Some(policy) => Err(Failure::refused(WrongPolicy(policy.to_owned()))),
+        }
+    }
+}

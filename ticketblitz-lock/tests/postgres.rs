@@ -1,0 +1,22 @@
+//! The PostgreSQL backend does what every backend must, and what only a server can go wrong with.
+#![allow(clippy::unwrap_used)] // a test fails where an answer is not the expected one
+
+#[path = "postgres/database.rs"]
+mod database;
+#[path = "postgres/faults.rs"]
+mod faults;
+#[path = "postgres/proxy.rs"]
+mod proxy;
+#[path = "postgres/server.rs"]
+mod server;
+
+use std::sync::Arc;
+
+use ticketblitz_core::ManualClock;
+use ticketblitz_lock::SeatStore;
+
+async fn store(clock: ManualClock) -> impl SeatStore {
+    server::store(8).await.with_clock(Arc::new(clock))
+}
+
+ticketblitz_lock::conformance!(store);

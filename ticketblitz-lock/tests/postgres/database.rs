@@ -1,0 +1,389 @@
+//! What is in the tables, and how they come to be.
+
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+use ticketblitz_core::{BookingId, Clock, EventId, ManualClock, SystemClock};
+use ticketblitz_lock::conformance::{owner, seats};
+use ticketblitz_lock::postgres::{PostgresStore, setup_schema};
+use ticketblitz_lock::{
+    Cursor, EventSnapshot, Fence, Hold, HoldRef, HoldRequest, LockError, SeatStore, Want,
+};
+
+use super::server::{new_schema, pool, schema, url};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn request(event: EventId, owner: &str, names: &[&str]) -> HoldRequest {
+    HoldRequest::new(event, owner, Want::Seats(seats(names)))
+}
+
+async fn number(pool: &PgPool, schema: &str, query: &str) -> i64 {
+    let query = query.replace('@', schema);
+    sqlx::query(AssertSqlSafe(query)).fetch_one(pool).await.unwrap().get(0)
+}
+
+/// As many processes start at once, and again later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_set_up_at_once() {
+    let one = pool(&url(), 1).await;
+    for _ in 0..3 {
+        let schema = new_schema(&one).await;
+        let all = join_all((0..8).map(|_| {
+            let schema = schema.clone();
+            tokio::spawn(async move { setup_schema(&pool(&url(), 1).await, &schema).await })
+        }))
+        .await;
+        for done in all {
+            done.unwrap().unwrap();
+        }
+        let store = PostgresStore::in_schema(one.clone(), &schema).unwrap();
+        let event = EventId::new();
+        store.load(&EventSnapshot::new(event)).await.unwrap();
+        let hold = store.hold(&request(event, "alice", &["A1"])).await.unwrap();
+        setup_schema(&one, &schema).await.unwrap();
+        assert_eq!(store.get(hold.reference()).await.unwrap().id, hold.id, "set up again, all is there");
+        number(&one, &schema, "select count(*) from @.stream").await;
+    }
+}
+
+#[tokio::test]
+async fn a_schema_of_a_later_version_is_refused() {
+    let pool = pool(&url(), 1).await;
+    let schema = schema(&pool).await;
+    let later = format!("comment on schema {schema} is 'ticketblitz-lock 99'");
+    sqlx::raw_sql(AssertSqlSafe(later)).execute(&pool).await.unwrap();
+    let refused = setup_schema(&pool, &schema).await.unwrap_err();
+    assert!(refused.to_string().contains("ticketblitz-lock 99"), "{refused}");
+    assert!(PostgresStore::in_schema(pool, "Not A Name").is_err());
+}
+
+/// Pitfall 15: who loses by what is there asks for no lock and writes nothing: a connection on which nothing can be
+/// written answers as any other.
+#[tokio::test]
+async fn losers_write_nothing() {
+    let pool = pool(&url(), 2).await;
+    let schema = schema(&pool).await;
+    let options: PgConnectOptions = url().parse().unwrap();
+    let reading =
+        PgPoolOptions::new().connect_with(options.options([("default_transaction_read_only", "on")]));
+    let loser = PostgresStore::in_schema(reading.await.unwrap(), &schema).unwrap();
+    let store = PostgresStore::in_schema(pool, &schema).unwrap();
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event).with_area("FLOOR", 2)).await.unwrap();
+    let hold = store.hold(&request(event, "alice", &["A1", "A2"])).await.unwrap();
+    let it = hold.reference();
+    let floor = |quantity| HoldRequest::new(event, "bob", Want::Area { section: "FLOOR".into(), quantity });
+    let (alice, bob) = (owner("alice"), owner("bob"));
+
+    let winning = loser.hold(&request(event, "bob", &["B1"])).await;
+    assert!(matches!(winning, Err(LockError::Backend { .. })), "there it can be seen: {winning:?}");
+    for _ in 0..3 {
+        let lost = loser.hold(&request(event, "bob", &["A2", "B1"])).await;
+        assert!(matches!(lost, Err(LockError::Unavailable(_))), "{lost:?}");
+        let lost = loser.hold(&floor(3)).await;
+        assert!(matches!(lost, Err(LockError::Unavailable(_))), "{lost:?}");
+        let lost = loser.hold(&request(event, "alice", &["B1"]).limit(2)).await;
+        assert!(matches!(lost, Err(LockError::LimitExceeded { taken: 2, .. })), "{lost:?}");
+        let lost = loser.hold(&request(event, "bob", &["B1"]).replacing(it)).await;
+        assert!(matches!(lost, Err(LockError::NotHeld)), "{lost:?}");
+        assert!(matches!(loser.release(it, &bob).await, Err(LockError::NotHeld)));
+        assert!(matches!(loser.begin_commit(it, &bob, MINUTE).await, Err(LockError::NotHeld)));
+        let ceiling = loser.extend(it, &alice, MINUTE * 600).await;
+        assert!(matches!(ceiling, Err(LockError::CeilingReached { .. })), "{ceiling:?}");
+        let low = Fence::new(hold.fence.as_u64() - 1);
+        let stale = loser.sold(it, low, BookingId::new()).await;
+        assert!(matches!(stale, Err(LockError::StaleFence { .. })), "{stale:?}");
+        loser.reopen(event, BookingId::new()).await.unwrap();
+        loser.unload(EventId::new()).await.unwrap();
+        loser.get(it).await.unwrap();
+        loser.status(event).await.unwrap();
+        assert!(loser.expired(&Cursor::default(), 10).await.unwrap().holds.is_empty());
+    }
+    // A repeat, too, is a question.
+    let repeated = request(event, "carol", &["C1"]);
+    let made = store.hold(&repeated).await.unwrap();
+    assert_eq!(loser.hold(&repeated).await.unwrap().id, made.id);
+}
+
+/// One attempt sent for several seats at once is one hold; who else sends it is told so, by the store and not by a
+/// constraint.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_attempt_for_many_things_is_one_hold() {
+    let pool = pool(&url(), 8).await;
+    let schema = schema(&pool).await;
+    let store = PostgresStore::in_schema(pool, &schema).unwrap().with_timeout(MINUTE);
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    for _ in 0..10 {
+        let attempt = ticketblitz_lock::AttemptId::new();
+        let answers = join_all((1..=8).map(|n| {
+            let store = store.clone();
+            let wanted = request(event, "alice", &[&format!("A{n}")]).attempt(attempt);
+            tokio::spawn(async move { store.hold(&wanted).await })
+        }))
+        .await;
+        let mut held = Vec::new();
+        for answer in answers {
+            match answer.unwrap() {
+                Ok(hold) => held.push(hold),
+                Err(LockError::AttemptReused) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert_eq!(held.len(), 1);
+        store.release(held[0].reference(), &held[0].owner).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn another_isolation_level_is_refused() {
+    let schema = schema(&pool(&url(), 1).await).await;
+    let options: PgConnectOptions = url().parse().unwrap();
+    let strict = options.options([("default_transaction_isolation", "repeatable read")]);
+    let store = PostgresStore::in_schema(PgPoolOptions::new().connect_with(strict).await.unwrap(), &schema);
+    let loaded = store.unwrap().load(&EventSnapshot::new(EventId::new())).await;
+    assert!(matches!(loaded, Err(LockError::Backend { .. })), "{loaded:?}");
+}
+
+/// Pitfall 6: everything at once on few seats and areas, with holds that lapse all the time. Nobody waits in a circle,
+/// which the server would say, and in the end the tables agree.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_in_a_circle() {
+    let pool = pool(&url(), 12).await;
+    let schema = schema(&pool).await;
+    let store = PostgresStore::in_schema(pool.clone(), &schema).unwrap().with_timeout(MINUTE);
+    let event = EventId::new();
+    let snapshot = EventSnapshot::new(event).with_area("FLOOR", 9).with_area("BALCONY", 5);
+    store.load(&snapshot).await.unwrap();
+    let buyers = (0..24).map(|buyer| {
+        let (store, snapshot) = (store.clone(), snapshot.clone());
+        tokio::spawn(async move {
+            for round in 0..40 {
+                one_round(&store, &snapshot, buyer, round).await;
+            }
+        })
+    });
+    for done in join_all(buyers).await {
+        done.unwrap();
+    }
+    agree(&pool, &schema).await;
+    // What is held still lapses; then the areas are free, but for what is sold.
+    let end = SystemClock.now() + MINUTE;
+    loop {
+        let status = store.status(event).await.unwrap();
+        store.expired(&Cursor::default(), 1).await.unwrap();
+        if status.areas.iter().all(|area| area.held + area.paying + area.sold == 0) && status.seats.is_empty()
+        {
+            break;
+        }
+        assert!(SystemClock.now() < end, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    store.load(&snapshot).await.unwrap();
+    agree(&pool, &schema).await;
+    assert_eq!(number(&pool, &schema, "select sum(taken)::bigint from @.areas").await, 0);
+}
+
+async fn one_round(store: &PostgresStore, snapshot: &EventSnapshot, buyer: usize, round: usize) {
+    let mut names: Vec<String> =
+        (0..3).map(|k| format!("A{}", (buyer * 5 + round * 3 + k * 4) % 13 + 1)).collect();
+    names.rotate_left(round % 3);
+    names.dedup();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let section = ["FLOOR", "BALCONY"][(buyer + round) % 2];
+    let floor = Want::Area { section: section.into(), quantity: 1 + u32::try_from(round % 3).unwrap() };
+    let who = format!("buyer {}", buyer % 7);
+    let mut wanted = request(snapshot.event, &who, &names);
+    if round.is_multiple_of(3) {
+        wanted = HoldRequest::new(snapshot.event, who.as_str(), floor.clone()).or(wanted.want);
+    } else if round % 3 == 1 {
+        wanted = wanted.or(floor);
+    }
+    let wanted =
+        wanted.ttl(Duration::from_millis(1 + round as u64 % 12)).limit(round.is_multiple_of(2).then_some(6));
+    if let Some(hold) = allowed(store.hold(&wanted).await) {
+        after_holding(store, &hold, buyer, round, &names).await;
+    }
+    match round % 10 {
+        3 => drop(allowed(store.expired(&Cursor::default(), 10).await)),
+        7 if buyer.is_multiple_of(6) => drop(allowed(store.load(snapshot).await)),
+        _ => {}
+    }
+}
+
+async fn after_holding(store: &PostgresStore, hold: &Hold, buyer: usize, round: usize, names: &[&str]) {
+    let (it, booking): (HoldRef, _) = (hold.reference(), BookingId::new());
+    match (buyer + round) % 6 {
+        0 => drop(allowed(store.release(it, &hold.owner).await)),
+        1 => {
+            let swap = request(hold.event, hold.owner.as_str(), names).replacing(it);
+            allowed(store.hold(&swap.ttl(Duration::from_millis(5))).await);
+        }
+        2 => {
+            allowed(store.begin_commit(it, &hold.owner, Duration::from_millis(5)).await);
+            allowed(store.sold(it, hold.fence, booking).await);
+            store.reopen(hold.event, booking).await.unwrap();
+        }
+        3 => {
+            allowed(store.begin_commit(it, &hold.owner, Duration::from_millis(2)).await);
+            allowed(store.abort_commit(it).await);
+        }
+        4 => drop(allowed(store.extend(it, &hold.owner, Duration::from_millis(9)).await)),
+        _ => {} // went away
+    }
+}
+
+/// What a rival may do to one; a failure of the database is none of that.
+fn allowed<T>(answer: Result<T, LockError>) -> Option<T> {
+    match answer {
+        Err(
+            error @ (LockError::Backend { .. } | LockError::OutcomeUnknown { .. } | LockError::Invalid(_)),
+        ) => {
+            panic!("{error:?}")
+        }
+        answer => answer.ok(),
+    }
+}
+
+/// What stands in two places is the same in both.
+async fn agree(pool: &PgPool, schema: &str) {
+    let counted =
+        "select count(*) from @.areas a where taken <> (select coalesce(sum(quantity), 0) from @.holds h
+        where h.event = a.event and h.section = a.section and phase in ('held', 'paying', 'sold'))";
+    assert_eq!(number(pool, schema, counted).await, 0, "areas count their holds");
+    let missing = "select count(*) from @.holds h cross join unnest(h.seats) w (seat)
+        left join @.seats s on s.event = h.event and s.seat = w.seat and s.hold = h.id
+        where phase in ('held', 'paying', 'sold') and s.seat is null";
+    assert_eq!(number(pool, schema, missing).await, 0, "a hold has all its seats");
+    let stray = "select count(*) from @.seats s where hold is not null and not exists (select from @.holds h
+        where h.event = s.event and h.id = s.hold and phase in ('held', 'paying', 'sold') and s.seat = any (h.seats))";
+    assert_eq!(number(pool, schema, stray).await, 0, "a seat is of a hold that has it");
+}
+
+/// Whatever is made and ended, what is kept is bounded: of holds, those of one ceiling; of expiries, the last.
+#[tokio::test]
+async fn what_has_ended_is_forgotten() {
+    let pool = pool(&url(), 2).await;
+    let schema = schema(&pool).await;
+    let clock = ManualClock::at(SystemClock.now());
+    let store = PostgresStore::in_schema(pool.clone(), &schema).unwrap().with_clock(Arc::new(clock.clone()));
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    let hold = async |names: &[&str]| {
+        let request = request(event, "alice", names).ttl(MINUTE).ceiling(MINUTE * 2);
+        store.hold(&request).await.unwrap()
+    };
+    for _ in 0..60 {
+        let held = hold(&["A1"]).await;
+        store.release(held.reference(), &held.owner).await.unwrap();
+        let paid = hold(&["A2"]).await;
+        store.begin_commit(paid.reference(), &paid.owner, MINUTE).await.unwrap();
+        store.abort_commit(paid.reference()).await.unwrap();
+        hold(&["A3"]).await;
+        clock.advance(MINUTE);
+    }
+    // Aborted payments for an hour, the rest for two minutes.
+    clock.advance(MINUTE * 70);
+    for n in 0..60 {
+        hold(&[&format!("B{}", n + 1)]).await;
+    }
+    assert_eq!(
+        number(&pool, &schema, "select count(*) from @.holds").await,
+        61,
+        "60 now, and what A3 has to lose"
+    );
+    assert_eq!(
+        number(&pool, &schema, "select count(*) from @.expiries where n is null").await,
+        0,
+        "told unasked"
+    );
+    assert_eq!(number(&pool, &schema, "select count(*) from @.expiries").await, 59);
+    assert_eq!(store.expired(&Cursor::default(), 100).await.unwrap().holds.len(), 60);
+}
+
+/// A server of this test's own, which it may kill.
+struct Server {
+    directory: String,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let output = script(&["start", "postgres"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let value = |name: &str| {
+            let mark = format!("export {name}=");
+            let line = text.lines().find_map(|line| line.strip_prefix(&mark));
+            line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr))).to_owned()
+        };
+        Self { directory: value("TEST_SERVICES"), url: value("TEST_POSTGRES_URL") }
+    }
+
+    /// As a power cut would: nothing is written to the disk any more.
+    fn crash_and_start(&self) {
+        let data = format!("{}/postgres/data", self.directory);
+        let started = std::fs::read_to_string(format!("{data}/postmaster.opts")).unwrap();
+        let program = started.split_whitespace().next().unwrap().replace("bin/postgres", "bin/pg_ctl");
+        let log = format!("{}/postgres/log", self.directory);
+        let restart = ["-D", &data, "-l", &log, "-m", "immediate", "-w", "restart"];
+        let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let mut command = Command::new(if is_root { "runuser" } else { &program });
+        if is_root {
+            command.args(["-u", "postgres", "--", &program]);
+        }
+        let output =
+            command.args(restart).current_dir("/").stdout(std::process::Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        script(&["stop", &self.directory]);
+    }
+}
+
+fn script(arguments: &[&str]) -> Output {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services");
+    Command::new(script).args(arguments).output().unwrap()
+}
+
+/// What was answered is there after a crash, and fences rise on: the truth had seen one from a clock that ran ahead, so
+/// that it is not the time that makes them.
+#[tokio::test]
+async fn a_crash_of_the_server_loses_nothing_that_was_answered() {
+    let server = Server::start();
+    let pool = pool(&server.url, 2).await;
+    ticketblitz_lock::postgres::setup(&pool).await.unwrap();
+    let store = PostgresStore::new(pool);
+    let event = EventId::new();
+    let ahead = u64::try_from((SystemClock.now() + MINUTE * 600).as_micros()).unwrap();
+    store.load(&EventSnapshot::new(event).with_fence_floor(Fence::new(ahead))).await.unwrap();
+    let wanted = request(event, "alice", &["A1", "A2"]);
+    let hold = store.hold(&wanted).await.unwrap();
+    let paying = store.hold(&request(event, "bob", &["B1"])).await.unwrap();
+    store.begin_commit(paying.reference(), &paying.owner, MINUTE).await.unwrap();
+    server.crash_and_start();
+
+    // The connections are gone, and the pool finds out one by one.
+    let end = SystemClock.now() + MINUTE;
+    let again = loop {
+        match store.hold(&wanted).await {
+            Ok(again) => break again,
+            Err(LockError::Backend { .. } | LockError::OutcomeUnknown { .. }) => {
+                assert!(SystemClock.now() < end, "the server does not come back");
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    assert_eq!((again.id, again.fence, again.expires_at), (hold.id, hold.fence, hold.expires_at));
+    assert!(matches!(store.release(paying.reference(), &paying.owner).await, Err(LockError::InPayment)));
+    store.release(again.reference(), &again.owner).await.unwrap();
+    let next = store.hold(&request(event, "carol", &["A1"])).await.unwrap();
+    assert!(next.fence > paying.fence && paying.fence > hold.fence && hold.fence > Fence::new(ahead));
+}
