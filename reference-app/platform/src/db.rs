@@ -42,8 +42,10 @@ where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlite::Error>>,
 {
     let path = dir.join(format!("{name}.db"));
-    let unreadable =
-        |error: sqlite::Error| StartError(format!("{} cannot be read ({error})", path.display()));
+    let unreadable = |error: sqlite::Error| {
+        refused(&path, &error)
+            .unwrap_or_else(|| StartError(format!("{} cannot be read ({error})", path.display())))
+    };
     let mut connection = SqliteConnection::read_only(&path).map_err(unreadable)?;
     connection.execute_batch("BEGIN").map_err(unreadable)?;
     look(&mut connection).await.map_err(unreadable)
@@ -115,6 +117,27 @@ pub fn will_pass(error: &sqlite::Error) -> bool {
 /// Of a library's tables; the error may stand behind one of the library's own.
 fn is_newer(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(sqlite::Error::is_newer) || error.source().is_some_and(is_newer)
+}
+
+/// Why a file cannot be read that is there, where the system knows: SQLite does not tell. Also to read, it has to make
+/// files beside a database that nobody has open.
+fn refused(path: &Path, error: &(dyn Error + 'static)) -> Option<StartError> {
+    let reason = error.to_string();
+    if !path.exists() || !(reason.contains("unable to open") || reason.contains("readonly")) {
+        return None;
+    }
+    if let Err(why) = std::fs::File::open(path) {
+        return Some(StartError(format!("{} cannot be read: {why}", path.display())));
+    }
+    let dir = path.parent()?;
+    let why = rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).err()?;
+    Some(StartError(format!(
+        "{} cannot be read: SQLite has to make files beside it, and {} is read-only ({}); copy it to where files can be \
+         made",
+        path.display(),
+        dir.display(),
+        std::io::Error::from(why)
+    )))
 }
 
 fn sentence(path: &Path, error: &(dyn Error + 'static)) -> StartError {
