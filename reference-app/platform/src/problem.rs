@@ -91,6 +91,15 @@ impl Problem {
         }))
     }
 
+    /// 422 `validation-failed` with what is wrong with each field; the detail names the fields.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let mut fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        fields.dedup();
+        let detail = format!("These fields are wrong: {}", fields.join(", "));
+        Self::new(kinds::VALIDATION_FAILED, detail).errors(errors)
+    }
+
     /// A failure of ours: the cause is logged under the trace id that the answer names, and told to nobody.
     pub fn internal(cause: &(impl fmt::Display + ?Sized)) -> Self {
         tracing::error!(%cause, "a request failed");
