@@ -13,6 +13,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use ticketblitz_core::Seldom;
 use utoipa::ToSchema;
 
 pub use document::ProblemDocument;
@@ -109,7 +110,10 @@ impl Problem {
     /// A store's failure: of a database that cannot be used `at_the_moment`, or ours.
     pub fn of_store(cause: &(impl fmt::Display + ?Sized), at_the_moment: bool) -> Self {
         if at_the_moment {
-            tracing::warn!(%cause, "a store cannot be used");
+            static SAID: Seldom = Seldom::new();
+            if let Some(left_out) = SAID.due() {
+                tracing::warn!(%cause, left_out, "a store cannot be used");
+            }
             Self::unavailable("storage")
         } else {
             Self::internal(cause)
