@@ -148,7 +148,10 @@ fn sentence(path: &Path, error: &(dyn Error + 'static)) -> StartError {
         "is not a database of this program, or is damaged; restore it from a copy, or choose another --data-dir"
     } else if reason.contains("readonly") || reason.contains("unable to open") {
         "cannot be written; check the permissions of the data directory"
-    } else if reason.contains("disk is full") || reason.contains("disk I/O error") {
+    } else if reason.contains("disk is full") {
+        // The reason says no more.
+        return StartError(format!("{} cannot be read or written: the disk is full", path.display()));
+    } else if reason.contains("disk I/O error") {
         "cannot be read or written: the disk is full or failing"
     } else {
         "cannot be used"
