@@ -22,10 +22,11 @@ async fn main() -> Result<(), LockError> {
     match locks.hold(event, ["A2", "A3"]).owner("bob").await {
         Err(LockError::Unavailable(conflicts)) => {
             for conflict in &conflicts.seats {
-                println!(
-                    "bob: {} is {}, free in {:?} at the latest",
-                    conflict.seat, conflict.state, conflict.retry_after
+                let free = conflict.retry_after.map_or_else(
+                    || "nobody knows when it is free".to_owned(),
+                    |after| format!("free in {:.0} s at the latest", after.as_secs_f64().ceil()),
                 );
+                println!("bob: {} is {}, {free}", conflict.seat, conflict.state);
             }
         }
         other => println!("bob was not to get A2: {other:?}"),

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: BackupArgs) -> Result<(), String> {
         copied.map_err(|error| format!("the copy in {} cannot be written: {error}", dir.display()))?;
     say!(
         "Copied {} databases of one moment, {mails} mails and {files} other files to {} in {} ms; writers waited {:.1} ms.\n\
-         Start it with: ticketblitz serve --data-dir {}",
+         Start it with: cargo run --release -- serve --data-dir {}",
         names.len(),
         dir.display(),
         began.elapsed().as_millis(),
@@ -99,7 +99,11 @@ impl Partial {
     fn make(data_dir: &Path, dir: &Path) -> Result<Self, String> {
         let taken = match fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_some(),
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
+            // A file in the way to it is said below.
+            Err(error) => {
+                !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+                    || dir.exists()
+            }
         };
         if taken {
             return Err(format!(
@@ -109,11 +113,17 @@ impl Partial {
         }
         let beside = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = dir.file_name().ok_or_else(|| format!("{} is no name for a copy", dir.display()))?;
-        let within = fs::canonicalize(beside).and_then(|to| Ok(to.starts_with(fs::canonicalize(data_dir)?)));
-        match within {
-            Ok(false) => {}
-            Ok(true) => return Err(format!("{} is within the data directory itself", dir.display())),
-            Err(error) => return Err(format!("{} cannot be used: {error}", beside.display())),
+        // Nothing is made within the data directory, a way to the copy neither.
+        let there = beside.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("."));
+        for beside in [there, beside] {
+            let used = DirBuilder::new().recursive(true).mode(0o700).create(beside);
+            let within =
+                used.and_then(|()| Ok(fs::canonicalize(beside)?.starts_with(fs::canonicalize(data_dir)?)));
+            match within {
+                Ok(false) => {}
+                Ok(true) => return Err(format!("{} is within the data directory itself", dir.display())),
+                Err(error) => return Err(format!("{} cannot be used: {error}", beside.display())),
+            }
         }
         let path = beside.join(format!(".{}.partial-{}", name.to_string_lossy(), std::process::id()));
         let made = DirBuilder::new().mode(0o700).create(&path);

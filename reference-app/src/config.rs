@@ -16,11 +16,15 @@ use crate::role::Role;
 
 const PREFIX: &str = "TICKETBLITZ_";
 
+/// The fewest bytes of a service secret: whoever guesses it can speak for every role.
+pub(crate) const SECRET_LENGTH: usize = 32;
+
 /// Secrets may also be given as the name of a file that holds them, in `<NAME>_FILE`.
 const SECRETS: [&str; 2] = ["TICKETBLITZ_ADMIN_PASSWORD", "TICKETBLITZ_SERVICE_SECRET"];
 
 #[derive(Debug, Parser)]
 #[command(name = "ticketblitz", version, about = "Sells limited seats under contention, each of them once.")]
+#[command(override_usage = "ticketblitz [COMMAND] [OPTIONS]")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,8 +67,8 @@ pub(crate) struct ServeArgs {
     /// How long a hold can be extended to last, from its beginning.
     #[arg(long, env = "TICKETBLITZ_HOLD_CEILING", default_value = "30m", value_parser = duration::parse)]
     pub(crate) hold_ceiling: Duration,
-    /// How long a booking may wait for its payment.
-    #[arg(long, env = "TICKETBLITZ_PAYMENT_DEADLINE", default_value = "10m", value_parser = duration::parse)]
+    /// How long a booking may wait for its payment, at least a second.
+    #[arg(long, env = "TICKETBLITZ_PAYMENT_DEADLINE", default_value = "10m", value_parser = duration::seconds)]
     pub(crate) payment_deadline: Duration,
     /// How long the payment provider may take for one answer.
     #[arg(long, env = "TICKETBLITZ_PROVIDER_TIMEOUT", default_value = "10s", value_parser = duration::parse)]
@@ -87,7 +91,7 @@ pub(crate) struct ServeArgs {
     /// The password of the administrator that a first start makes; random if absent.
     #[arg(long, env = "TICKETBLITZ_ADMIN_PASSWORD", hide_env_values = true)]
     pub(crate) admin_password: Option<String>,
-    /// What proves to a service that another service calls; kept in the data directory if absent.
+    /// What proves to a service that another service calls, 32 bytes or more; kept in the data directory if absent.
     #[arg(long, env = "TICKETBLITZ_SERVICE_SECRET", hide_env_values = true)]
     pub(crate) service_secret: Option<String>,
     /// Make two sample events at the first start.
@@ -152,8 +156,10 @@ pub(crate) struct UsersArgs {
 pub(crate) enum UsersCommand {
     /// Make a user; prints the password if none is given.
     Create {
+        /// What the user logs in with.
         #[arg(long)]
         email: String,
+        /// What the user is called.
         #[arg(long)]
         name: String,
         /// USER, ORGANIZER or ADMIN.
@@ -162,6 +168,7 @@ pub(crate) enum UsersCommand {
         /// Random if absent. `TICKETBLITZ_PASSWORD` keeps it out of the process list.
         #[arg(long, env = "TICKETBLITZ_PASSWORD", hide_env_values = true)]
         password: Option<String>,
+        /// The data directory of the system that the user is of.
         #[arg(long, env = "TICKETBLITZ_DATA_DIR", default_value = "data")]
         data_dir: PathBuf,
         #[command(flatten)]
@@ -180,6 +187,7 @@ pub(crate) struct BackupArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AuditArgs {
+    /// The data directory to check.
     #[arg(long, env = "TICKETBLITZ_DATA_DIR", default_value = "data")]
     pub(crate) data_dir: PathBuf,
     /// The port offset of the running server, whose live seats are compared if it answers.
@@ -233,7 +241,24 @@ pub(crate) fn parse(
         cli = set_default(cli, &setting, value);
     }
     let matches = cli.try_get_matches_from(argv).map_err(ConfigError::Clap)?;
-    Ok(Cli::from_arg_matches(&matches).map_err(ConfigError::Clap)?.command)
+    let command = Cli::from_arg_matches(&matches).map_err(ConfigError::Clap)?.command;
+    if let Command::Serve(args) = &command {
+        refuse_short_secret(args)?;
+    }
+    Ok(command)
+}
+
+/// Wherever it was set. Not while it is parsed: that would print it.
+fn refuse_short_secret(args: &ServeArgs) -> Result<(), ConfigError> {
+    let Some(secret) = &args.service_secret else { return Ok(()) };
+    if secret.len() >= SECRET_LENGTH {
+        return Ok(());
+    }
+    Err(ConfigError::Sentence(format!(
+        "the service secret (--service-secret, TICKETBLITZ_SERVICE_SECRET, its _FILE or service_secret in TOML) is {} \
+         bytes long; it must be at least {SECRET_LENGTH}, or absent: then one is made and kept in the data directory",
+        secret.len()
+    )))
 }
 
 /// Ranks a value below the command line and the environment, above the built-in default.

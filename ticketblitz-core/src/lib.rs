@@ -2,7 +2,8 @@
 //!
 //! Nothing here knows locks, keys or sagas. A type lives here only if two crates need it:
 //! [ids](id), [seats](SeatId), [money](Money), [time](Timestamp) and the [clock](Clock) it is read from,
-//! the [backoff](Backoff) between tries and the [envelope](Envelope) an event travels in.
+//! the [backoff](Backoff) between tries, the [envelope](Envelope) an event travels in, and what is logged
+//! [seldom](Seldom).
 //!
 //! With the feature `sqlite`, the `sqlite` module is a layer over rusqlite that is no matter of words: a thread that
 //! writes, whose callers share commits, a pool of readers, statements and rows, and the versions of tables.
@@ -27,6 +28,7 @@ mod envelope;
 pub mod id;
 mod money;
 mod seat;
+mod seldom;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -38,3 +40,4 @@ pub use envelope::Envelope;
 pub use id::{BookingId, EventId, MessageId, UserId};
 pub use money::{Currency, Money, MoneyError, ParseCurrencyError};
 pub use seat::{ParseSeatError, SeatId};
+pub use seldom::Seldom;

@@ -82,6 +82,9 @@ pub enum Reconciled<S> {
     Happened(S),
     /// It did not and never will: the step's own undo is skipped.
     DidNotHappen,
+    /// It may still happen, for the reason given: it is looked up again after the backoff. Counted as a
+    /// [`Retry`] is, but it is what was to be expected: nobody is warned.
+    NotYet(String),
 }
 
 /// Why a saga was undone.

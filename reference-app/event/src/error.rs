@@ -12,7 +12,7 @@ pub(crate) enum Error {
     NotFound,
     #[error("the event is another organizer's")]
     NotTheirs,
-    #[error("the request is wrong in {} fields", .0.len())]
+    #[error("fields of the request are wrong")]
     Invalid(Vec<Wrong>),
     #[error("sales have opened: layout, mode, prices and currency are fixed")]
     OnSale,
@@ -30,8 +30,9 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound => Self::not_found(detail),
             Error::NotTheirs => Self::new(platform::kinds::FORBIDDEN, detail),
-            Error::Invalid(wrong) => Self::new(platform::kinds::VALIDATION_FAILED, detail)
-                .errors(wrong.into_iter().map(|(field, message)| FieldError { field, message }).collect()),
+            Error::Invalid(wrong) => Self::invalid(
+                wrong.into_iter().map(|(field, message)| FieldError { field, message }).collect(),
+            ),
             Error::OnSale => Self::new(kinds::EVENT_ON_SALE, detail),
             Error::Cancelled => Self::new(kinds::SALES_CLOSED, detail),
             Error::Inventory(error) => inventory(error),

@@ -14,7 +14,7 @@ use crate::store::{self, Refusal};
 pub(crate) enum Error {
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    #[error("the request is wrong in {} fields", .0.len())]
+    #[error("fields of the request are wrong")]
     Invalid(Vec<Wrong>),
     #[error("some of the places are taken: {0}")]
     Taken(Conflicts),
@@ -72,7 +72,7 @@ impl From<Error> for Problem {
         let detail = error.to_string();
         match error {
             Error::NotFound(_) => Self::new(platform::kinds::NOT_FOUND, detail),
-            Error::Invalid(wrong) => Self::new(platform::kinds::VALIDATION_FAILED, detail).errors(
+            Error::Invalid(wrong) => Self::invalid(
                 wrong
                     .into_iter()
                     .map(|(field, message)| FieldError { field: field.to_owned(), message })

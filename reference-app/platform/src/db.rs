@@ -42,8 +42,10 @@ where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlite::Error>>,
 {
     let path = dir.join(format!("{name}.db"));
-    let unreadable =
-        |error: sqlite::Error| StartError(format!("{} cannot be read ({error})", path.display()));
+    let unreadable = |error: sqlite::Error| {
+        refused(&path, &error)
+            .unwrap_or_else(|| StartError(format!("{} cannot be read ({error})", path.display())))
+    };
     let mut connection = SqliteConnection::read_only(&path).map_err(unreadable)?;
     connection.execute_batch("BEGIN").map_err(unreadable)?;
     look(&mut connection).await.map_err(unreadable)
@@ -117,6 +119,27 @@ fn is_newer(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(sqlite::Error::is_newer) || error.source().is_some_and(is_newer)
 }
 
+/// Why a file cannot be read that is there, where the system knows: SQLite does not tell. Also to read, it has to make
+/// files beside a database that nobody has open.
+fn refused(path: &Path, error: &(dyn Error + 'static)) -> Option<StartError> {
+    let reason = error.to_string();
+    if !path.exists() || !(reason.contains("unable to open") || reason.contains("readonly")) {
+        return None;
+    }
+    if let Err(why) = std::fs::File::open(path) {
+        return Some(StartError(format!("{} cannot be read: {why}", path.display())));
+    }
+    let dir = path.parent()?;
+    let why = rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).err()?;
+    Some(StartError(format!(
+        "{} cannot be read: SQLite has to make files beside it, and {} is read-only ({}); copy it to where files can be \
+         made",
+        path.display(),
+        dir.display(),
+        std::io::Error::from(why)
+    )))
+}
+
 fn sentence(path: &Path, error: &(dyn Error + 'static)) -> StartError {
     let reason = error.to_string();
     let what = if is_newer(error) {
@@ -125,7 +148,10 @@ fn sentence(path: &Path, error: &(dyn Error + 'static)) -> StartError {
         "is not a database of this program, or is damaged; restore it from a copy, or choose another --data-dir"
     } else if reason.contains("readonly") || reason.contains("unable to open") {
         "cannot be written; check the permissions of the data directory"
-    } else if reason.contains("disk is full") || reason.contains("disk I/O error") {
+    } else if reason.contains("disk is full") {
+        // The reason says no more.
+        return StartError(format!("{} cannot be read or written: the disk is full", path.display()));
+    } else if reason.contains("disk I/O error") {
         "cannot be read or written: the disk is full or failing"
     } else {
         "cannot be used"

@@ -13,6 +13,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use ticketblitz_core::Seldom;
 use utoipa::ToSchema;
 
 pub use document::ProblemDocument;
@@ -91,6 +92,15 @@ impl Problem {
         }))
     }
 
+    /// 422 `validation-failed` with what is wrong with each field; the detail names the fields.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let mut fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        fields.dedup();
+        let detail = format!("These fields are wrong: {}", fields.join(", "));
+        Self::new(kinds::VALIDATION_FAILED, detail).errors(errors)
+    }
+
     /// A failure of ours: the cause is logged under the trace id that the answer names, and told to nobody.
     pub fn internal(cause: &(impl fmt::Display + ?Sized)) -> Self {
         tracing::error!(%cause, "a request failed");
@@ -100,7 +110,10 @@ impl Problem {
     /// A store's failure: of a database that cannot be used `at_the_moment`, or ours.
     pub fn of_store(cause: &(impl fmt::Display + ?Sized), at_the_moment: bool) -> Self {
         if at_the_moment {
-            tracing::warn!(%cause, "a store cannot be used");
+            static SAID: Seldom = Seldom::new();
+            if let Some(left_out) = SAID.due() {
+                tracing::warn!(%cause, left_out, "a store cannot be used");
+            }
             Self::unavailable("storage")
         } else {
             Self::internal(cause)

@@ -26,9 +26,25 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// As [`parse`], for what is counted in seconds.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        short if short < Duration::from_secs(1) => Err("it is at least one second".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_in_seconds_is_at_least_one() {
+        assert_eq!(seconds("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(seconds("1000ms"), Ok(Duration::from_secs(1)));
+        assert_eq!(seconds("999ms"), Err("it is at least one second".to_owned()));
+        assert!(seconds("1").is_err());
+    }
 
     #[test]
     fn a_duration_is_a_number_and_its_unit() {

@@ -50,6 +50,7 @@ fn a_wrong_setting_is_named() {
         (&["--hold-ttl", "10"][..], &[][..], "--hold-ttl"),
         (&["--port-offset", "60000"], &[], "--port-offset"),
         (&["--rate-limit", "0"], &[], "--rate-limit"),
+        (&["--payment-deadline", "999ms"], &[], "--payment-deadline"),
         (&[], &[("TICKETBLITZ_HOLD_TLL", "5s")], "TICKETBLITZ_HOLD_TLL"),
         (&[], &[("TICKETBLITZ_SERVICE_SECRET_FILE", "/nonexistent")], "/nonexistent"),
         (&["--config", "/nonexistent"], &[], "/nonexistent"),
@@ -66,4 +67,46 @@ fn a_secret_is_read_from_its_file() {
     let path = file.path().to_str().expect("a text").to_owned();
     let args = serve(&[], &[("TICKETBLITZ_ADMIN_PASSWORD_FILE", &path)]).expect("starts");
     assert_eq!(args.admin_password.as_deref(), Some("hunter22"));
+}
+
+#[test]
+fn a_service_secret_that_can_be_guessed_is_refused_wherever_it_is_set() {
+    let long = "s".repeat(SECRET_LENGTH);
+    for (secret, accepted) in [("", false), (&long[1..], false), (&long, true)] {
+        let mut toml = tempfile::NamedTempFile::new().expect("a file");
+        writeln!(toml, "service_secret = \"{secret}\"").expect("written");
+        let mut alone = tempfile::NamedTempFile::new().expect("a file");
+        writeln!(alone, "{secret}").expect("written");
+        let path = |file: &tempfile::NamedTempFile| file.path().to_str().expect("a text").to_owned();
+        for set in [
+            serve(&[&format!("--service-secret={secret}")], &[]),
+            serve(&[], &[("TICKETBLITZ_SERVICE_SECRET_FILE", &path(&alone))]),
+            serve(&["--config", &path(&toml)], &[]),
+        ] {
+            match set {
+                Ok(args) => assert!(
+                    accepted && args.service_secret.as_deref() == Some(&long),
+                    "{:?}",
+                    args.service_secret
+                ),
+                Err(sentence) => {
+                    assert!(!accepted && sentence.contains("service secret"), "{sentence}");
+                    assert!(sentence.contains("at least 32"), "{sentence}");
+                    assert!(secret.is_empty() || !sentence.contains(secret), "it is not printed: {sentence}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_option_of_every_command_says_what_it_is_for() {
+    fn each(command: &clap::Command) {
+        for arg in command.get_arguments() {
+            assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+        }
+        command.get_subcommands().for_each(each);
+    }
+    each(&Cli::command());
+    assert!(Cli::command().render_usage().to_string().contains("[COMMAND]"), "serve is the default");
 }

@@ -9,6 +9,8 @@ use platform::StartError;
 use rand::distr::{Alphanumeric, SampleString};
 use rustix::fs::FlockOperation;
 
+use crate::config::SECRET_LENGTH;
+
 /// A data directory that no other process serves from. The lock goes with the process, however it ends.
 pub(super) struct Owned {
     _lock: File,
@@ -43,7 +45,7 @@ pub(super) fn own(dir: &Path) -> Result<Owned, StartError> {
 /// Made once: tokens of one start are good after the next.
 fn service_secret(path: &Path) -> std::io::Result<String> {
     match std::fs::read_to_string(path) {
-        Ok(secret) if secret.len() >= 32 => return Ok(secret),
+        Ok(secret) if secret.len() >= SECRET_LENGTH => return Ok(secret),
         Ok(_) => {} // cut off by a crash while it was first written
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),

@@ -109,6 +109,9 @@ async fn a_copy_has_everything_also_of_a_system_that_was_stopped_or_killed() {
     .await;
     let copies: Vec<PathBuf> = ["running", "killed", "stopped"].map(|name| place.path().join(name)).into();
     copied(&backup(&system, &copies[0]).await);
+    copied(&backup(&system, &place.path().join("not/yet/there")).await);
+    let mode = place.path().join("not").metadata().expect("made").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "nobody else's, as the data directory");
     system.kill().await;
     let printed = copied(&backup(&system, &copies[1]).await);
     assert!(printed.contains("7 databases") && printed.contains("1 mails"), "{printed}");
@@ -174,8 +177,10 @@ async fn what_is_no_copy_does_not_look_like_one() {
     std::fs::write(place.path().join("file"), "in the way").expect("written");
     refuses(place.path(), "is there already").await;
     refuses(&place.path().join("file"), "is there already").await;
-    refuses(&place.path().join("no/such/copy"), "no/such cannot be used").await;
+    refuses(&place.path().join("file/copy"), "file cannot be used").await;
     refuses(&system.data_dir().join("copy"), "within the data directory").await;
+    refuses(&system.data_dir().join("no/such/copy"), "within the data directory").await;
+    assert!(!system.data_dir().join("no").exists(), "nothing is made there");
     std::fs::remove_file(place.path().join("file")).expect("removed");
 
     let copying = std::fs::File::open(system.data_dir()).expect("a directory");

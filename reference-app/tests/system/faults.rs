@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use uuid::Uuid;
 
 use crate::common::client::charged;
-use crate::common::{Answer, Buyer, System, run_on_a_full_disk, until};
+use crate::common::{Answer, Buyer, System, command, run_on_a_full_disk, until};
 
 /// Whoever has no privileges: root is refused nothing.
 const NOBODY: u32 = 65_534;
@@ -334,13 +334,17 @@ impl Unprivileged {
         Self { _place: place, binary }
     }
 
-    async fn serve(&self, dir: &Path, offset: u16) -> Output {
-        let mut serve = tokio::process::Command::new(&self.binary);
+    async fn run(&self, args: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(&self.binary);
         if rustix::process::geteuid().is_root() {
-            serve.uid(NOBODY).gid(NOBODY);
+            command.uid(NOBODY).gid(NOBODY);
         }
-        serve.args(["serve", "--port-offset", &offset.to_string()]).arg("--data-dir").arg(dir);
-        serve.output().await.expect("it runs")
+        command.args(args).output().await.expect("it runs")
+    }
+
+    async fn serve(&self, dir: &Path, offset: u16) -> Output {
+        let dir = dir.to_str().expect("a text");
+        self.run(&["serve", "--port-offset", &offset.to_string(), "--data-dir", dir]).await
     }
 }
 
@@ -395,6 +399,31 @@ async fn a_start_without_the_permission_says_for_what() {
 }
 
 #[tokio::test]
+async fn a_read_only_data_directory_is_named_by_what_only_reads() {
+    let mut system = System::start(&[]).await;
+    assert!(system.terminate().await.0.success());
+    let nobody = Unprivileged::new();
+    let place = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o777)).expect("opened");
+    let dir = place.path().join("read-only");
+    copy(system.data_dir(), &dir);
+    everything_to_nobody(&dir);
+    std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o555)).expect("forbidden");
+    let (data, to) = (dir.to_str().expect("a text"), place.path().join("copy"));
+    let read_only = format!("{data} is read-only (Permission denied");
+    let audit = nobody.run(&["audit", "--data-dir", data, "--port-offset", &system.offset.to_string()]).await;
+    stops_with(&audit, &["read-only/inventory.db cannot be read", &read_only]);
+    let backup = nobody.run(&["backup", "--data-dir", data, to.to_str().expect("a text")]).await;
+    stops_with(&backup, &["read-only/auth.db cannot be read", &read_only]);
+
+    std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).expect("allowed");
+    std::fs::set_permissions(dir.join("event.db"), PermissionsExt::from_mode(0o000)).expect("forbidden");
+    let backup = nobody.run(&["backup", "--data-dir", data, to.to_str().expect("a text")]).await;
+    stops_with(&backup, &["read-only/event.db cannot be read: Permission denied"]);
+    assert!(!to.exists());
+}
+
+#[tokio::test]
 async fn a_port_of_any_role_that_is_taken_is_named_and_nothing_was_touched() {
     let mut system = System::start(&[]).await;
     assert!(system.terminate().await.0.success());
@@ -404,4 +433,17 @@ async fn a_port_of_any_role_that_is_taken_is_named_and_nothing_was_touched() {
     let dir = place.path().join("data");
     stops_with(&start_on(&system, &dir).await, &[&format!("port {port} is in use"), "--port-offset"]);
     assert!(!dir.join("auth.db").exists(), "nothing is prepared for a start that cannot be");
+}
+
+#[tokio::test]
+async fn a_service_secret_that_anybody_can_guess_stops_the_start_and_nothing_was_touched() {
+    let place = tempfile::tempdir().expect("a directory");
+    let dir = place.path().join("data");
+    for secret in ["", "short"] {
+        let mut serve = command(&dir, &[("TICKETBLITZ_SERVICE_SECRET".to_owned(), secret.to_owned())]);
+        let start = serve.kill_on_drop(true).args(["serve", "--port-offset", "2000"]).output();
+        let start = tokio::time::timeout(std::time::Duration::from_secs(30), start).await;
+        stops_with(&start.expect("it does not serve").expect("it runs"), &["service secret", "at least 32"]);
+        assert!(!dir.exists(), "{secret:?}");
+    }
 }

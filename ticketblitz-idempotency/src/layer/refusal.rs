@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use ticketblitz_core::Seldom;
 
 use crate::{Error, KeyError};
 
@@ -81,7 +82,10 @@ impl From<Error> for Refusal {
             Error::InFlight { retry_after } => Self::InFlight { retry_after },
             Error::Key(reason) => Self::BadKey(reason),
             error => {
-                tracing::error!(%error, "cannot check an idempotency key");
+                static SAID: Seldom = Seldom::new();
+                if let Some(left_out) = SAID.due() {
+                    tracing::error!(%error, left_out, "cannot check an idempotency key");
+                }
                 Self::Unavailable
             }
         }

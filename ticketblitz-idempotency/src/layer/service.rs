@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::{OriginalUri, Request};
 use axum::response::Response;
 use http::request::Parts;
+use ticketblitz_core::Seldom;
 use tower::ServiceExt;
 
 use super::body::{keep, read, replay};
@@ -179,7 +180,10 @@ impl Options {
             Ok(Finished::Superseded(winner)) => replay(winner),
             Err(error @ (Error::InFlight { .. } | Error::Mismatch)) => (self.render)(error.into()),
             Err(error) => {
-                tracing::error!(%error, "cannot store an answer; a retry will execute again");
+                static SAID: Seldom = Seldom::new();
+                if let Some(left_out) = SAID.due() {
+                    tracing::error!(%error, left_out, "cannot store an answer; a retry will execute again");
+                }
                 response
             }
         }

@@ -53,6 +53,7 @@ where
             Ok(match reconcile(run.typed()?).await? {
                 Reconciled::Happened(state) => Reconciled::Happened(to_json(&state)?),
                 Reconciled::DidNotHappen => Reconciled::DidNotHappen,
+                Reconciled::NotYet(reason) => Reconciled::NotYet(reason),
             })
         })
     })

@@ -125,7 +125,10 @@ async fn work(engine: &Engine, definition: &Arc<Definition>, saga: &Stored, acti
                 None => Ok(Came::Input(Input::Done(saga.row.state.clone()))),
             },
             Action::Reconcile => match &node.reconcile {
-                Some(look_up) => look_up(run).await.map(reconciled).map_err(StepError::from),
+                Some(look_up) => {
+                    let found = look_up(run).await.map_err(StepError::from);
+                    found.map(|found| reconciled(engine, &node.backoff, saga, found))
+                }
                 None => Ok(Came::Input(Input::Reconciled(None))),
             },
             Action::Close => match &definition.on_failed {
@@ -152,11 +155,12 @@ fn advanced(advanced: Advanced) -> Came {
     Came::Advanced(Box::new(advanced.to))
 }
 
-fn reconciled(found: Reconciled<String>) -> Came {
-    Came::Input(Input::Reconciled(match found {
-        Reconciled::Happened(state) => Some(state),
-        Reconciled::DidNotHappen => None,
-    }))
+fn reconciled(engine: &Engine, backoff: &Backoff, saga: &Stored, found: Reconciled<String>) -> Came {
+    Came::Input(match found {
+        Reconciled::Happened(state) => Input::Reconciled(Some(state)),
+        Reconciled::DidNotHappen => Input::Reconciled(None),
+        Reconciled::NotYet(reason) => not_done(engine, backoff, saga, How::Retry, reason),
+    })
 }
 
 fn failed(engine: &Engine, backoff: &Backoff, saga: &Stored, error: StepError) -> Input {
@@ -169,7 +173,12 @@ fn failed(engine: &Engine, backoff: &Backoff, saga: &Stored, error: StepError) -
     if failures >= 4 && failures.is_power_of_two() {
         tracing::warn!(saga = saga.name, key = saga.key, node = saga.node_name, failures, %error, "fails again and again");
     }
-    tracing::debug!(saga = saga.name, key = saga.key, node = saga.node_name, ?how, %error, "not done");
+    not_done(engine, backoff, saga, how, error)
+}
+
+fn not_done(engine: &Engine, backoff: &Backoff, saga: &Stored, how: How, error: String) -> Input {
+    let failures = saga.row.failures.saturating_add(1);
+    tracing::debug!(saga = saga.name, key = saga.key, node = saga.node_name, failures, ?how, %error, "not done");
     let retry_at = engine.shared.clock.now() + backoff.delay(failures);
     Input::Failed { how, error, retry_at, limit: engine.options.undo_limit }
 }

@@ -136,7 +136,7 @@ async fn look_up(parts: Arc<Parts>, run: Run<Charge>) -> Result<Reconciled<Charg
         Permission::Settled => Err(settled(&payment)),
         Permission::InDoubt(_) => match payment.sent_at {
             Some(sent_at) if now < sent_at + parts.settling => {
-                Err(Retry("the charge may still land at the provider".to_owned()))
+                Ok(Reconciled::NotYet("the charge may still land at the provider".to_owned()))
             }
             _ => Ok(Reconciled::DidNotHappen),
         },

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection};
 
-use super::sentence;
+use super::{refused, sentence};
 use crate::service::StartError;
 
 /// How long a reader waits for the owner to open or close the file.
@@ -73,8 +73,12 @@ impl Source {
         // Of a copy it is known already that its rows fit together.
         let reading = options.clone().foreign_keys(false).busy_timeout(BUSY_TIMEOUT);
         let lock = options.busy_timeout(Duration::ZERO).connect().await;
-        let lock = lock.map_err(|error| sentence(&path, &error))?;
-        let mut reader = reading.connect().await.map_err(|error| sentence(&path, &error))?;
+        let unreadable =
+            |error: sqlx::Error| refused(&path, &error).unwrap_or_else(|| sentence(&path, &error));
+        let lock = lock.map_err(unreadable)?;
+        let mut reader = reading.connect().await.map_err(unreadable)?;
+        // Before anything is said of the copy: what cannot be read would look like a copy that cannot be written.
+        reader.execute("SELECT count(*) FROM sqlite_master").await.map_err(unreadable)?;
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy);
         made.map_err(|error| sentence(&copy, &error))?;
         let attached = async {

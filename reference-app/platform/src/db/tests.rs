@@ -19,6 +19,16 @@ async fn a_directory_that_is_not_there_is_named() {
     assert!(error.contains("test.db") && error.contains("cannot be written"), "{error}");
 }
 
+#[test]
+fn a_full_disk_is_said_once() {
+    let full = std::io::Error::other("while executing migrations: (code: 13) database or disk is full");
+    let error = sentence(Path::new("data/auth.db"), &full).to_string();
+    assert_eq!(error, "data/auth.db cannot be read or written: the disk is full");
+    let failing = std::io::Error::other("(code: 266) disk I/O error");
+    let error = sentence(Path::new("data/auth.db"), &failing).to_string();
+    assert!(error.ends_with("the disk is full or failing ((code: 266) disk I/O error)"), "{error}");
+}
+
 fn of(name: &'static str) -> Migrator {
     let sql = sqlx::AssertSqlSafe(format!("CREATE TABLE {name} (id INTEGER)"));
     let kind = sqlx::migrate::MigrationType::Simple;

@@ -61,11 +61,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
-    let (line, column) = (error.line(), error.column());
     let detail = if error.is_eof() {
         "the body is no JSON: it breaks off".to_owned()
     } else {
-        format!("the body is no JSON, or nested too deeply: line {line}, column {column}")
+        // A syntax error, a number or a nesting beyond what is read: the parser says which, and where.
+        format!("the body cannot be read as JSON: {error}")
     };
     Problem::new(kinds::MALFORMED_REQUEST, detail)
 }

@@ -1,6 +1,6 @@
 //! Everything that is wrong with a request's fields, told at once.
 
-use super::{FieldError, Problem, kinds};
+use super::{FieldError, Problem};
 
 /// Collects what is wrong with the fields of a well-formed request.
 ///
@@ -47,8 +47,6 @@ impl Invalid {
 
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
-        let fields: Vec<_> = invalid.0.iter().map(|error| error.field.as_str()).collect();
-        let detail = format!("These fields are wrong: {}", fields.join(", "));
-        Self::new(kinds::VALIDATION_FAILED, detail).errors(invalid.0)
+        Self::invalid(invalid.0)
     }
 }

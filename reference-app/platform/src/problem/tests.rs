@@ -45,3 +45,22 @@ async fn another_services_problem_is_passed_on_whole() {
     assert_eq!((status, again), (409, body));
     assert_eq!(Problem::from_json(StatusCode::CONFLICT, b"{\"type\":\"about:blank\"}"), None);
 }
+
+#[test]
+fn a_store_that_cannot_be_used_is_not_logged_once_a_request() {
+    const REQUESTS: usize = 10_000;
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let lines = std::sync::Arc::new(log.reopen().expect("opens"));
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines).finish();
+    let began = std::time::Instant::now();
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..REQUESTS {
+            assert_eq!(Problem::of_store("the disk is full", true).status(), 503);
+        }
+        tracing::warn!("the log is written");
+    });
+    let log = std::fs::read_to_string(log.path()).expect("lines");
+    let said = log.lines().filter(|line| line.contains("a store cannot be used")).count();
+    let most = usize::try_from(began.elapsed().as_secs()).expect("small") + 1;
+    assert!(log.contains("the log is written") && said <= most, "{said} lines in {most} s");
+}

@@ -167,6 +167,26 @@ mod tests {
     }
 
     #[test]
+    fn what_no_parser_takes_is_said_in_words_that_are_true_of_it() {
+        for (text, why) in [
+            (r#"{"total": 1e999}"#, "number out of range"),
+            (r#"{"name": "\ud800"}"#, "unexpected end of hex escape"),
+            (r#"{"name": "\udc00"}"#, "lone leading surrogate in hex escape"),
+            (r#"{"name": nothing}"#, "expected ident"),
+            (&format!("{{\"name\": 1, \"more\": {}", "[".repeat(20_000)), "recursion limit exceeded"),
+        ] {
+            let problem = super::super::parse::<Request>(text.as_bytes()).expect_err(why);
+            let detail = problem.detail();
+            assert_eq!(problem.status(), 400);
+            assert!(
+                detail.starts_with("the body cannot be read as JSON: ") && detail.contains(why),
+                "{detail}"
+            );
+            assert!(detail.contains("at line 1 column"), "{detail}");
+        }
+    }
+
+    #[test]
     fn a_field_twice_is_wrong_beside_others() {
         assert_eq!(wrong(r#"{"name": "a", "name": "b"}"#), [field("name", "is there twice")]);
         let text = r#"{"sections": [{"name": "a", "name": "b", "price": "x"}]}"#;
