@@ -45,7 +45,8 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
     } else {
         ""
     };
-    Err(format!("the audit found {} violations{idle}", broken.len()))
+    let violations = if broken.len() == 1 { "violation" } else { "violations" };
+    Err(format!("the audit found {} {violations}{idle}", broken.len()))
 }
 
 pub(crate) struct Auditor {

@@ -1,6 +1,8 @@
 //! What must hold over all stores together. Pure: whoever calls brings what was read and the time.
 
 mod bookings;
+mod events;
+mod payments;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,8 @@ pub(super) enum Invariant {
     Counts,
     Fences,
     Limits,
+    Offers,
+    Events,
 }
 
 impl fmt::Display for Invariant {
@@ -62,6 +66,8 @@ impl fmt::Display for Invariant {
             Self::Counts => "the counts in Event agree",
             Self::Fences => "fences only rise",
             Self::Limits => "no customer has more than the limit",
+            Self::Offers => "what is sold is what is shown",
+            Self::Events => "every sale is of an event that takes place",
         })
     }
 }
@@ -102,5 +108,7 @@ pub(super) fn check(reading: &Reading, now: Timestamp) -> BTreeSet<Violation> {
     let mut found = Found::default();
     places::check(reading, &mut found);
     bookings::check(reading, now, &mut found);
+    payments::check(reading, &mut found);
+    events::check(reading, &mut found);
     found.0
 }

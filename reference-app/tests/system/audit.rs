@@ -12,7 +12,7 @@ use crate::common::{Buyer, System, until};
 /// A way to break an invariant: its name, the database, and the statements.
 type Breakage = (&'static str, &'static str, &'static str);
 
-const BREAKAGES: [Breakage; 25] = [
+const BREAKAGES: [Breakage; 32] = [
     (
         "one live sale a seat",
         "inventory",
@@ -106,6 +106,29 @@ const BREAKAGES: [Breakage; 25] = [
     ("fences only rise", "inventory", "UPDATE claim_seats SET fence = fence - 1 WHERE seat = 'A1'"),
     ("fences only rise", "inventory", "UPDATE events SET fence = 1"),
     ("no customer has more than the limit", "inventory", "UPDATE events SET max_per_customer = 1"),
+    ("every sale is of an event that takes place", "event", "DELETE FROM events WHERE taken > 0"),
+    (
+        "every sale is of an event that takes place",
+        "event",
+        "UPDATE events SET phase = 'DRAFT' WHERE phase = 'PUBLISHED'",
+    ),
+    (
+        "every sale is of an event that takes place",
+        "event",
+        "UPDATE events SET phase = 'CANCELLED' WHERE phase = 'PUBLISHED'",
+    ),
+    ("what is sold is what is shown", "inventory", "UPDATE events SET closed = 1"),
+    ("what is sold is what is shown", "event", "UPDATE events SET max_per_customer = max_per_customer + 1"),
+    (
+        "every confirmed booking is paid once",
+        "payment",
+        "UPDATE payments SET amount = amount + 1 WHERE status = 'SUCCEEDED'",
+    ),
+    (
+        "every charge is of a confirmed booking or refunded",
+        "payment",
+        "UPDATE payments SET status = 'SUCCEEDED' WHERE status = 'REFUNDED'",
+    ),
 ];
 
 fn text(output: &[u8]) -> String {

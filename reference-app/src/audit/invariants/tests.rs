@@ -5,6 +5,7 @@ use std::time::Duration;
 use booking::domain::{Booking, PaymentMethod, Status};
 use contract::inventory::{LiveSeats, SeatState};
 use contract::{NotificationId, PaymentId};
+use event::audit::Phase;
 use inventory::audit::{Claim, ClaimState, ClaimedSeat};
 use notification::domain::Kind;
 use psp::audit::{Charge, ChargeStatus, Refund};
@@ -105,7 +106,14 @@ fn whole() -> Reading {
         payments: vec![payment],
         notifications: vec![Notification::new(id, Kind::BookingConfirmed, booking.user, NOW)],
         events: event::audit::Snapshot {
-            events: vec![event::audit::Event { id: event, total: 2, taken: 1 }],
+            events: vec![event::audit::Event {
+                id: event,
+                phase: Phase::Published,
+                max_per_customer: 2,
+                changing: false,
+                total: 2,
+                taken: 1,
+            }],
             counted: vec![event::audit::Counted { booking: id, event, quantity: 1 }],
         },
         ledger: Ledger { charges: vec![charge], refunds: Vec::new() },
@@ -217,6 +225,7 @@ fn a_charge_has_its_booking_or_its_refund() {
     let mut refunded = whole();
     refunded.bookings.bookings[0].status = Status::Cancelled;
     refunded.ledger.refunds.push(refund());
+    refunded.payments[0].status = payment::domain::Status::Refunded;
     assert_eq!(check(&refunded, NOW), BTreeSet::new(), "the money is back, the seats follow");
 }
 
@@ -279,4 +288,39 @@ fn fences_only_rise() {
 #[test]
 fn limits_are_kept() {
     finds(Invariant::Limits, |reading| reading.inventory.events[0].max_per_customer = 0);
+}
+
+#[test]
+fn a_payment_is_what_its_booking_costs_and_its_charge_says() {
+    finds(Invariant::Paid, |reading| reading.payments[0].amount = 101);
+    finds(Invariant::Paid, |reading| reading.payments[0].user = UserId::new());
+    finds(Invariant::Charges, |reading| reading.payments[0].charge = Some("ch_2".to_owned()));
+    finds(Invariant::Charges, |reading| reading.payments[0].status = payment::domain::Status::Refunded);
+    finds(Invariant::Charges, |reading| {
+        reading.bookings.bookings[0].status = Status::Cancelled;
+        reading.ledger.refunds.push(refund());
+    });
+}
+
+#[test]
+fn what_is_sold_is_of_an_event_that_takes_place() {
+    finds(Invariant::Events, |reading| reading.events.events.clear());
+    for phase in [Phase::Draft, Phase::Sample, Phase::Cancelled] {
+        finds(Invariant::Events, |reading| reading.events.events[0].phase = phase);
+    }
+    finds(Invariant::Events, |reading| {
+        reading.events.events.clear();
+        reading.bookings.bookings.clear();
+    });
+}
+
+#[test]
+fn what_is_sold_is_what_is_shown() {
+    finds(Invariant::Offers, |reading| reading.events.events[0].max_per_customer = 3);
+    finds(Invariant::Offers, |reading| reading.inventory.events[0].closed = true);
+    finds(Invariant::Offers, |reading| reading.events.events[0].phase = Phase::Cancelled);
+    let mut changing = whole();
+    changing.events.events[0].max_per_customer = 3;
+    changing.events.events[0].changing = true;
+    assert_eq!(check(&changing, NOW), BTreeSet::new(), "the inventory learns it first");
 }
