@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use booking::domain::Status;
+use contract::events::EVENT_CANCELLED;
 use event::audit::{Event, Phase};
 use ticketblitz_core::EventId;
 
+use super::unfinished::Unfinished;
 use super::{Found, Invariant, Reading};
 
-pub(super) fn check(reading: &Reading, found: &mut Found) {
+pub(super) fn check(reading: &Reading, unfinished: &Unfinished<'_>, found: &mut Found) {
     let events: HashMap<EventId, &Event> =
         reading.events.events.iter().map(|event| (event.id, event)).collect();
     sales_have_events(reading, &events, found);
-    none_is_confirmed_of_what_is_cancelled(reading, &events, found);
+    none_is_confirmed_of_what_is_cancelled(reading, &events, unfinished, found);
+    changes_end(reading, found);
     places_are_those_shown(reading, found);
     offers_agree(reading, &events, found);
 }
@@ -31,15 +34,19 @@ fn sales_have_events(reading: &Reading, events: &HashMap<EventId, &Event>, found
     }
 }
 
+/// The bookings of a large event take longer to cancel than anything else takes to settle: until they all are, the
+/// message that has them cancelled is not delivered.
 fn none_is_confirmed_of_what_is_cancelled(
     reading: &Reading,
     events: &HashMap<EventId, &Event>,
+    unfinished: &Unfinished<'_>,
     found: &mut Found,
 ) {
     for booking in reading.bookings.bookings.iter().filter(|booking| booking.status == Status::Confirmed) {
         let event = booking.event;
         let cancelled = events.get(&event).is_some_and(|event| event.phase == Phase::Cancelled);
-        found.add_if(cancelled, Invariant::Events, || {
+        let comes = unfinished.comes("booking.events", EVENT_CANCELLED, &event);
+        found.unless(comes, cancelled, Invariant::Events, || {
             format!("booking {} is CONFIRMED, its event {event} is CANCELLED", booking.id)
         });
     }
@@ -81,5 +88,11 @@ fn offers_agree(reading: &Reading, events: &HashMap<EventId, &Event>, found: &mu
             let (shown, sold) = if cancelled { ("CANCELLED", "open") } else { ("PUBLISHED", "closed") };
             format!("event {id} is {shown} and {sold} in the inventory")
         });
+    }
+}
+
+fn changes_end(reading: &Reading, found: &mut Found) {
+    for event in reading.events.events.iter().filter(|event| event.changing) {
+        found.unfinished(&format!("event {} is being changed or cancelled", event.id));
     }
 }

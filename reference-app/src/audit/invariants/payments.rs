@@ -6,9 +6,10 @@ use booking::domain::Booking;
 use payment::domain::{Payment, Status};
 use ticketblitz_core::BookingId;
 
+use super::unfinished::Unfinished;
 use super::{Found, Invariant, Reading};
 
-pub(super) fn check(reading: &Reading, found: &mut Found) {
+pub(super) fn check(reading: &Reading, unfinished: &Unfinished<'_>, found: &mut Found) {
     let bookings: HashMap<BookingId, &Booking> =
         reading.bookings.bookings.iter().map(|booking| (booking.id, booking)).collect();
     let refunded: HashSet<&str> =
@@ -39,7 +40,8 @@ pub(super) fn check(reading: &Reading, found: &mut Found) {
             Status::Refunded => refunded,
             Status::Pending | Status::Unknown | Status::Failed => true,
         };
-        found.add_if(!agrees, Invariant::Charges, || {
+        let waits = unfinished.waits_in(&["refund"], &payment.booking);
+        found.unless(waits, !agrees, Invariant::Charges, || {
             let not = if refunded { "" } else { "not " };
             format!("payment {} is {}, its charge {id} was {not}refunded", payment.id, payment.status)
         });
