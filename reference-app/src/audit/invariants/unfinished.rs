@@ -45,7 +45,8 @@ impl<'a> Unfinished<'a> {
     }
 }
 
-/// What goes on only when somebody has it go on.
+/// What goes on only when somebody has it go on. A saga that is parked owes something. A dead letter by itself may be
+/// no more than what nobody can read: what it leaves undone is a difference, which it does not explain.
 pub(super) fn needs_nobody(reading: &Reading, found: &mut Found) {
     let why = |error: &Option<String>| error.clone().unwrap_or_else(|| "nothing says why".to_owned());
     for saga in reading.work.sagas.iter().filter(|saga| saga.parked) {
@@ -56,6 +57,6 @@ pub(super) fn needs_nobody(reading: &Reading, found: &mut Found) {
     for message in reading.work.messages.iter().filter(|message| message.dead) {
         let (topic, key, consumer) = (&message.topic, &message.key, &message.consumer);
         let error = why(&message.error);
-        found.add(Invariant::Waiting, format!("{topic} of {key} is a dead letter of {consumer} ({error})"));
+        found.note(format!("a person is needed: {topic} of {key} is a dead letter of {consumer} ({error})"));
     }
 }
