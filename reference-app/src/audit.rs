@@ -4,8 +4,9 @@
 //! only if it is in every reading for longer than the system takes to carry a thing from one to the next.
 
 mod invariants;
+mod work;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use ticketblitz_core::{Clock, EventId, SystemClock, Timestamp};
 use crate::config::AuditArgs;
 use crate::out::say;
 use crate::role::Role;
-use invariants::{Ledger, Reading, Violation, check};
+use invariants::{Found, Ledger, Reading, check};
 
 /// Readings while a violation is watched, the first left out.
 const LOOKS: u32 = 5;
@@ -31,13 +32,18 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
         return Err(format!("there is no data directory {dir}; name it with --data-dir"));
     }
     let auditor = Auditor::new(args, Arc::new(SystemClock))?;
-    let (reading, broken) = auditor.settled().await?;
+    let (reading, Found { broken, notes }) = auditor.settled().await?;
     if broken.is_empty() {
         say!("{}", summary(&reading));
-        return Ok(());
     }
     for violation in &broken {
         say!("{violation}");
+    }
+    for note in &notes {
+        say!("note: {note}");
+    }
+    if broken.is_empty() {
+        return Ok(());
     }
     // A booking that was cut off half way looks broken until it is finished.
     let idle = if reading.live.is_empty() {
@@ -45,7 +51,8 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
     } else {
         ""
     };
-    Err(format!("the audit found {} violations{idle}", broken.len()))
+    let violations = if broken.len() == 1 { "violation" } else { "violations" };
+    Err(format!("the audit found {} {violations}{idle}", broken.len()))
 }
 
 pub(crate) struct Auditor {
@@ -61,18 +68,20 @@ impl Auditor {
         Ok(Self { args, clock, client })
     }
 
-    /// The last reading, and what was broken in it and in each one before it, for as long as it takes to settle.
-    pub(crate) async fn settled(&self) -> Result<(Reading, BTreeSet<Violation>), String> {
+    /// The last reading with its notes, and what was broken in it and in each one before it, for as long as it takes to
+    /// settle.
+    pub(crate) async fn settled(&self) -> Result<(Reading, Found), String> {
         let mut reading = self.read().await?;
-        let mut broken = check(&reading, self.clock.now());
+        let mut found = check(&reading, self.clock.now());
         let began = Instant::now();
-        while !broken.is_empty() && began.elapsed() < self.args.settle {
+        while !found.broken.is_empty() && began.elapsed() < self.args.settle {
             tokio::time::sleep(self.args.settle / LOOKS).await; // between two looks
             reading = self.read().await?;
             let still = check(&reading, self.clock.now());
-            broken.retain(|violation| still.contains(violation));
+            found.broken.retain(|violation| still.broken.contains(violation));
+            found.notes = still.notes;
         }
-        Ok((reading, broken))
+        Ok((reading, found))
     }
 
     async fn read(&self) -> Result<Reading, String> {
@@ -87,6 +96,8 @@ impl Auditor {
             notifications: notification::audit::notifications(dir).await.map_err(sentence)?,
             events: event::audit::snapshot(dir).await.map_err(sentence)?,
             ledger: self.ledger(dir).await?,
+            work: work::read(dir).await.map_err(sentence)?,
+            mails: mails(dir).await?,
             inventory,
         })
     }
@@ -135,6 +146,22 @@ impl Auditor {
         }
         Ok(ledger)
     }
+}
+
+/// The names of the files that mails are left in.
+async fn mails(dir: &Path) -> Result<Option<HashSet<String>>, String> {
+    let dir = dir.join("mail");
+    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", dir.display());
+    let mut entries = match tokio::fs::read_dir(&dir).await {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut names = HashSet::new();
+    while let Some(entry) = entries.next_entry().await.map_err(unreadable)? {
+        names.insert(entry.file_name().to_string_lossy().into_owned());
+    }
+    Ok(Some(names))
 }
 
 async fn json<T: DeserializeOwned>(url: &str, answer: reqwest::Response) -> Result<T, String> {

@@ -1,6 +1,7 @@
 //! Sagas, outbox and inbox in SQLite.
 
 pub(crate) mod purge;
+pub mod unfinished;
 
 use ticketblitz_core::sqlite::{self, Sqlite, SqliteConnection};
 use ticketblitz_core::{Envelope, Timestamp};

@@ -1,23 +1,28 @@
-//! What an audit reads of the counts, beside the running service or without one.
+//! What an audit reads of the events and their counts, beside the running service or without one.
 
 use std::path::Path;
 
 use platform::StartError;
 use ticketblitz_core::{BookingId, EventId};
 
+pub use crate::domain::Phase;
 use crate::store::sqlite;
 
-/// The counts of all events that were published.
+/// All events, drafts too, and what they count.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub events: Vec<Event>,
     pub counted: Vec<Counted>,
 }
 
-/// How many places an event has, and how many of them are taken.
+/// An event: whether it is shown, what it allows, how many places it has, and how many of them are taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub id: EventId,
+    pub phase: Phase,
+    pub max_per_customer: u32,
+    /// A change or a cancellation was begun and has not ended: the inventory may know of it already.
+    pub changing: bool,
     pub total: u32,
     pub taken: u32,
 }

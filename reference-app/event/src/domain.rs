@@ -60,8 +60,9 @@ impl Spec {
     }
 }
 
+/// How far an event has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     /// Not known to the inventory yet, and seen by nobody.
     Draft,
     /// A draft of a sample event: it is finished after a restart, where another is dropped.

@@ -103,6 +103,7 @@ impl Claim {
     }
 }
 
+/// How far a claim has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimState {
     Paying,
@@ -114,7 +115,9 @@ pub enum ClaimState {
 }
 
 impl ClaimState {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The word for it in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Paying => "PAYING",
             Self::Lapsed => "LAPSED",

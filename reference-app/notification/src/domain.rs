@@ -91,6 +91,8 @@ pub struct Notification {
     pub status: Status,
     pub created_at: Timestamp,
     pub sent: Option<Sent>,
+    /// Why it was given up.
+    pub failure: Option<String>,
 }
 
 /// That the mail server has accepted it.
@@ -106,7 +108,7 @@ impl Notification {
     #[must_use]
     pub fn new(booking: BookingId, kind: Kind, user: UserId, now: Timestamp) -> Self {
         let id = NotificationId::new();
-        Self { id, booking, kind, user, status: Status::Pending, created_at: now, sent: None }
+        Self { id, booking, kind, user, status: Status::Pending, created_at: now, sent: None, failure: None }
     }
 }
 

@@ -1,17 +1,24 @@
 //! What must hold over all stores together. Pure: whoever calls brings what was read and the time.
 
 mod bookings;
+mod events;
+mod notifications;
+mod payments;
 mod places;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use contract::inventory::LiveSeats;
 use notification::domain::Notification;
 use payment::domain::Payment;
 use ticketblitz_core::Timestamp;
+
+use super::work::Work;
+use unfinished::Unfinished;
 
 /// One look at everything. Each part is of one moment, but not all of the same.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +29,9 @@ pub(crate) struct Reading {
     pub(super) notifications: Vec<Notification>,
     pub(super) events: event::audit::Snapshot,
     pub(super) ledger: Ledger,
+    pub(super) work: Work,
+    /// The files of mails; none where none are kept.
+    pub(super) mails: Option<HashSet<String>>,
     /// What the running server shows of its events; none without one.
     pub(super) live: Vec<LiveSeats>,
 }
@@ -46,6 +56,9 @@ pub(super) enum Invariant {
     Counts,
     Fences,
     Limits,
+    Offers,
+    Events,
+    Waiting,
 }
 
 impl fmt::Display for Invariant {
@@ -62,6 +75,9 @@ impl fmt::Display for Invariant {
             Self::Counts => "the counts in Event agree",
             Self::Fences => "fences only rise",
             Self::Limits => "no customer has more than the limit",
+            Self::Offers => "what is sold is what is shown",
+            Self::Events => "every sale is of an event that takes place",
+            Self::Waiting => "nothing waits for a person",
         })
     }
 }
@@ -80,13 +96,16 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Takes down what is broken.
+/// What was found: what is broken, and what is only to be known.
 #[derive(Debug, Default)]
-struct Found(BTreeSet<Violation>);
+pub(crate) struct Found {
+    pub(crate) broken: BTreeSet<Violation>,
+    pub(crate) notes: BTreeSet<String>,
+}
 
 impl Found {
     fn add(&mut self, invariant: Invariant, what: String) {
-        self.0.insert(Violation { invariant, what });
+        self.broken.insert(Violation { invariant, what });
     }
 
     /// What is said only `if` it is so.
@@ -95,12 +114,34 @@ impl Found {
             self.add(invariant, what());
         }
     }
+
+    /// What is so is broken, unless it `waits` for work that ends it.
+    fn unless(&mut self, waits: bool, so: bool, invariant: Invariant, what: impl FnOnce() -> String) {
+        if so && waits {
+            self.unfinished(&what());
+        } else {
+            self.add_if(so, invariant, what);
+        }
+    }
+
+    fn unfinished(&mut self, what: &str) {
+        self.note(format!("unfinished: {what}"));
+    }
+
+    fn note(&mut self, what: String) {
+        self.notes.insert(what);
+    }
 }
 
 /// Everything that is broken in what was read at `now`.
-pub(super) fn check(reading: &Reading, now: Timestamp) -> BTreeSet<Violation> {
+pub(super) fn check(reading: &Reading, now: Timestamp) -> Found {
     let mut found = Found::default();
     places::check(reading, &mut found);
-    bookings::check(reading, now, &mut found);
-    found.0
+    let unfinished = Unfinished::of(reading);
+    bookings::check(reading, &unfinished, now, &mut found);
+    payments::check(reading, &unfinished, &mut found);
+    notifications::check(reading, &unfinished, &mut found);
+    events::check(reading, &unfinished, &mut found);
+    unfinished::needs_nobody(reading, &mut found);
+    found
 }

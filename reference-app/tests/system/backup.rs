@@ -54,7 +54,7 @@ const BUYERS: i64 = 120;
 
 #[tokio::test]
 async fn copies_beside_a_crowd_are_whole() {
-    let system = System::start(&[]).await;
+    let mut system = System::start(&[]).await;
     let place = tempfile::tempdir().expect("a directory");
     let (buyers, url) = (BUYERS.to_string(), system.url(8080));
     let crowd = ["demo", "--buyers", &buyers, "--concurrency", "24", "--url", &url];
@@ -74,8 +74,12 @@ async fn copies_beside_a_crowd_are_whole() {
     let (sold, copies) = tokio::join!(system.run(&crowd), copying);
     assert!(sold.status.success(), "{}{}", text(&sold.stdout), text(&sold.stderr));
     assert_eq!(bookings(&system).await, BUYERS, "the copies disturbed nobody");
-    drop(system);
+    assert!(system.terminate().await.0.success());
     for (copy, moment) in copies {
+        // What was on its way at that moment is unfinished, not broken.
+        let audit =
+            system.run(&["audit", "--data-dir", copy.to_str().expect("a text"), "--settle", "50ms"]).await;
+        assert!(audit.status.success(), "{}{}", text(&audit.stdout), text(&audit.stderr));
         let mut again = comes_to_rest(&copy).await;
         assert!(bookings(&again).await >= moment);
         assert!(again.terminate().await.0.success());

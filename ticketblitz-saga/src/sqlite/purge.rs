@@ -14,7 +14,7 @@ macro_rules! told {
     };
 }
 
-fn names<S: AsRef<str>>(consumers: &[S]) -> String {
+pub(super) fn names<S: AsRef<str>>(consumers: &[S]) -> String {
     let names: Vec<&str> = consumers.iter().map(AsRef::as_ref).collect();
     // Texts always have a JSON form.
     serde_json::to_string(&names).unwrap_or_default()

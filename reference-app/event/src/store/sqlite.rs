@@ -31,10 +31,11 @@ impl SqliteStore {
     }
 }
 
-/// What the connection's transaction sees of the counts. Drafts are nobody's yet.
+/// What the connection's transaction sees of the events and their counts.
 pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sqlite::Error> {
     let events = sqlite::query_as(
-        "SELECT id, total, taken FROM events WHERE phase IN ('PUBLISHED', 'CANCELLED') ORDER BY id",
+        "SELECT id, phase, max_per_customer, total, taken, \
+         EXISTS (SELECT 1 FROM intents WHERE event = events.id) AS changing FROM events ORDER BY id",
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -291,7 +292,14 @@ fn phase_text(phase: Phase) -> &'static str {
 
 impl sqlite::FromRow for audit::Event {
     fn from_row(row: &sqlite::Row) -> Result<Self, sqlite::Error> {
-        Ok(Self { id: row.try_get("id")?, total: row.try_get("total")?, taken: row.try_get("taken")? })
+        Ok(Self {
+            id: row.try_get("id")?,
+            phase: rows::phase(&row.try_get::<String>("phase")?)?,
+            max_per_customer: row.try_get("max_per_customer")?,
+            changing: row.try_get("changing")?,
+            total: row.try_get("total")?,
+            taken: row.try_get("taken")?,
+        })
     }
 }
 

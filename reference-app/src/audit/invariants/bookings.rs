@@ -1,18 +1,19 @@
 //! Bookings: their money, tickets, places, ends, mails and counts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use booking::domain::{Booking, Status};
+use contract::events::{BOOKING_CANCELLED, BOOKING_CONFIRMED, PAYMENT_SUCCEEDED, REFUND_REQUESTED};
 use inventory::audit::{Claim, ClaimState};
-use notification::domain::Kind;
 use payment::domain::{Payment, Status as PaymentStatus};
 use psp::audit::{Charge, ChargeStatus};
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 use ticketblitz_lock::Want;
 
+use super::unfinished::Unfinished;
 use super::{Found, Invariant, Reading};
 
-pub(super) fn check(reading: &Reading, now: Timestamp, found: &mut Found) {
+pub(super) fn check(reading: &Reading, unfinished: &Unfinished<'_>, now: Timestamp, found: &mut Found) {
     let known = Known::of(reading);
     for booking in &reading.bookings.bookings {
         if booking.status == Status::Confirmed {
@@ -20,15 +21,14 @@ pub(super) fn check(reading: &Reading, now: Timestamp, found: &mut Found) {
             places_are_sold(booking, &known, found);
         }
         has_its_tickets(booking, &known, found);
-        ends_in_time(booking, now, found);
+        ends_in_time(booking, unfinished, now, found);
     }
     for booking in known.tickets.keys().filter(|booking| !known.bookings.contains_key(booking)) {
         found.add(Invariant::Tickets, format!("there are tickets of booking {booking}, which there is not"));
     }
     claims_have_bookings(reading, &known, found);
-    charges_have_bookings(reading, &known, found);
-    one_notification_each(reading, &known, found);
-    counts_agree(reading, &known, found);
+    charges_have_bookings(reading, &known, unfinished, found);
+    counts_agree(reading, &known, unfinished, found);
 }
 
 /// What was read, by its keys.
@@ -142,7 +142,7 @@ fn places_are_sold(booking: &Booking, known: &Known<'_>, found: &mut Found) {
         && claim.owner == booking.user
         && (claim.amount, claim.currency) == (booking.amount, booking.currency);
     found.add_if(claim.state != ClaimState::Sold, Invariant::Sold, || {
-        format!("booking {id} is CONFIRMED, its claim {:?}", claim.state)
+        format!("booking {id} is CONFIRMED, its claim {}", claim.state.as_str())
     });
     found.add_if(!same, Invariant::Sold, || format!("booking {id} and its claim are not of the same places"));
 }
@@ -177,7 +177,12 @@ fn is_sold_to(booking: &Booking) -> bool {
 }
 
 /// A charge of a booking that is PENDING is under way: the booking's deadline bounds that.
-fn charges_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found) {
+fn charges_have_bookings(
+    reading: &Reading,
+    known: &Known<'_>,
+    unfinished: &Unfinished<'_>,
+    found: &mut Found,
+) {
     let charges = reading.ledger.charges.iter().filter(|c| c.status == ChargeStatus::Succeeded);
     let mut amounts: HashMap<&str, i64> = HashMap::new();
     for Charge { id, reference, amount, currency, .. } in charges {
@@ -187,7 +192,8 @@ fn charges_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found
         }
         let booking = reference.parse().ok().and_then(|id: BookingId| known.bookings.get(&id));
         let right = booking.is_some_and(|b| matches!(b.status, Status::Confirmed | Status::Pending));
-        found.add_if(!right, Invariant::Charges, || {
+        let waits = booking.is_some() && goes_back(unfinished, reference);
+        found.unless(waits, !right, Invariant::Charges, || {
             let status = booking.map_or("unknown".to_owned(), |booking| booking.status.to_string());
             format!("charge {id} of {amount} {currency} is of booking {reference}, which is {status}")
         });
@@ -209,34 +215,25 @@ fn charges_have_bookings(reading: &Reading, known: &Known<'_>, found: &mut Found
     }
 }
 
+/// The charge is about to be known, or its refund is asked for or under way.
+fn goes_back(unfinished: &Unfinished<'_>, booking: &String) -> bool {
+    unfinished.waits_in(&["charge", "refund"], booking)
+        || unfinished.waits_for("payment", REFUND_REQUESTED, booking)
+        || unfinished.waits_for("booking.payments", PAYMENT_SUCCEEDED, booking)
+}
+
 /// Also one that is just being sold, or whose charge is on its way: its end waits for neither.
-fn ends_in_time(booking: &Booking, now: Timestamp, found: &mut Found) {
+fn ends_in_time(booking: &Booking, unfinished: &Unfinished<'_>, now: Timestamp, found: &mut Found) {
     let late = booking.status == Status::Pending && now > booking.expires_at;
-    found.add_if(late, Invariant::Deadline, || {
+    let waits = unfinished.waits_in(&["booking"], &booking.id);
+    found.unless(waits, late, Invariant::Deadline, || {
         format!("booking {} is PENDING, its deadline was {}", booking.id, booking.expires_at)
     });
 }
 
-fn one_notification_each(reading: &Reading, known: &Known<'_>, found: &mut Found) {
-    let mut told: HashMap<BookingId, usize> = HashMap::new();
-    for it in reading.notifications.iter().filter(|it| it.kind == Kind::BookingConfirmed) {
-        *told.entry(it.booking).or_default() += 1;
-        let confirmed = known.bookings.get(&it.booking).is_some_and(|b| b.confirmed_at.is_some());
-        found.add_if(!confirmed, Invariant::Notifications, || {
-            format!("notification {} is of booking {}, which was never confirmed", it.id, it.booking)
-        });
-    }
-    for booking in reading.bookings.bookings.iter().filter(|booking| booking.confirmed_at.is_some()) {
-        let count = told.get(&booking.id).copied().unwrap_or_default();
-        found.add_if(count != 1, Invariant::Notifications, || {
-            format!("booking {} was confirmed and has {count} notifications", booking.id)
-        });
-    }
-}
-
 /// Booking by booking, so that under a running sale each difference is one that passes or stays; the sum is of
 /// one store and of one moment.
-fn counts_agree(reading: &Reading, known: &Known<'_>, found: &mut Found) {
+fn counts_agree(reading: &Reading, known: &Known<'_>, unfinished: &Unfinished<'_>, found: &mut Found) {
     let counted: HashMap<_, _> = reading.events.counted.iter().map(|it| (it.booking, it)).collect();
     let was_confirmed = |id: BookingId| known.bookings.get(&id).is_some_and(|b| b.confirmed_at.is_some());
     for claim in
@@ -244,7 +241,8 @@ fn counts_agree(reading: &Reading, known: &Known<'_>, found: &mut Found) {
     {
         let (event, id, units) = (claim.hold.event, claim.booking, claim.want.units());
         let agrees = counted.get(&id).is_some_and(|it| (it.event, it.quantity) == (event, units));
-        found.add_if(!agrees, Invariant::Counts, || {
+        let waits = unfinished.waits_for("event", BOOKING_CONFIRMED, &id);
+        found.unless(waits, !agrees, Invariant::Counts, || {
             format!("booking {id} has {units} places of event {event}, which does not count them")
         });
     }
@@ -252,28 +250,18 @@ fn counts_agree(reading: &Reading, known: &Known<'_>, found: &mut Found) {
     for it in &reading.events.counted {
         *taken.entry(it.event).or_default() += u64::from(it.quantity);
         let sold = known.claims.get(&it.booking).is_some_and(|claim| claim.state == ClaimState::Sold);
-        found.add_if(!sold, Invariant::Counts, || {
+        let waits = unfinished.waits_for("event", BOOKING_CANCELLED, &it.booking);
+        found.unless(waits, !sold, Invariant::Counts, || {
             format!(
                 "event {} counts {} places of booking {}, which has none",
                 it.event, it.quantity, it.booking
             )
         });
     }
-    let mut capacities: BTreeMap<EventId, u64> = BTreeMap::new();
-    for event in &reading.inventory.events {
-        capacities.insert(event.id, u64::from(event.seats));
-    }
-    for area in &reading.inventory.areas {
-        *capacities.entry(area.event).or_default() += u64::from(area.capacity);
-    }
     for event in &reading.events.events {
         let sum = taken.get(&event.id).copied().unwrap_or_default();
         found.add_if(sum != u64::from(event.taken), Invariant::Counts, || {
             format!("event {} says {} taken, its bookings have {sum}", event.id, event.taken)
-        });
-        let capacity = capacities.get(&event.id).copied().unwrap_or_default();
-        found.add_if(capacity != u64::from(event.total), Invariant::Counts, || {
-            format!("event {} says {} places, the inventory {capacity}", event.id, event.total)
         });
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use booking::domain::{Booking, PaymentMethod, Status};
 use contract::inventory::{LiveSeats, SeatState};
 use contract::{NotificationId, PaymentId};
+use event::audit::Phase;
 use inventory::audit::{Claim, ClaimState, ClaimedSeat};
-use notification::domain::Kind;
+use notification::domain::{Kind, Sent};
 use psp::audit::{Charge, ChargeStatus, Refund};
 use ticketblitz_core::{BookingId, Currency, EventId, SeatId, UserId};
 use ticketblitz_lock::{Fence, HoldId, HoldRef, Want};
@@ -59,6 +60,12 @@ fn booking() -> Booking {
     }
 }
 
+fn told(booking: &Booking) -> Notification {
+    let sent = Sent { at: NOW, recipient: "ann@example.com".to_owned(), subject: "Your tickets".to_owned() };
+    let pending = Notification::new(booking.id, Kind::BookingConfirmed, booking.user, NOW);
+    Notification { status: notification::domain::Status::Sent, sent: Some(sent), ..pending }
+}
+
 fn whole() -> Reading {
     let booking = booking();
     let (id, event) = (booking.id, booking.event);
@@ -103,9 +110,18 @@ fn whole() -> Reading {
             claims: vec![claim_of(&booking)],
         },
         payments: vec![payment],
-        notifications: vec![Notification::new(id, Kind::BookingConfirmed, booking.user, NOW)],
+        notifications: vec![told(&booking)],
+        work: Work::default(),
+        mails: None,
         events: event::audit::Snapshot {
-            events: vec![event::audit::Event { id: event, total: 2, taken: 1 }],
+            events: vec![event::audit::Event {
+                id: event,
+                phase: Phase::Published,
+                max_per_customer: 2,
+                changing: false,
+                total: 2,
+                taken: 1,
+            }],
             counted: vec![event::audit::Counted { booking: id, event, quantity: 1 }],
         },
         ledger: Ledger { charges: vec![charge], refunds: Vec::new() },
@@ -123,7 +139,7 @@ fn whole() -> Reading {
 fn finds(invariant: Invariant, breakage: impl FnOnce(&mut Reading)) {
     let mut reading = whole();
     breakage(&mut reading);
-    let found = check(&reading, NOW);
+    let found = check(&reading, NOW).broken;
     assert!(found.iter().any(|violation| violation.invariant == invariant), "{invariant}: {found:?}");
 }
 
@@ -133,8 +149,8 @@ fn refund() -> Refund {
 
 #[test]
 fn nothing_is_found_where_nothing_is_broken() {
-    assert_eq!(check(&whole(), NOW), BTreeSet::new());
-    assert_eq!(check(&Reading::default(), NOW), BTreeSet::new());
+    assert_eq!(check(&whole(), NOW).broken, BTreeSet::new());
+    assert_eq!(check(&Reading::default(), NOW).broken, BTreeSet::new());
 }
 
 #[test]
@@ -217,13 +233,15 @@ fn a_charge_has_its_booking_or_its_refund() {
     let mut refunded = whole();
     refunded.bookings.bookings[0].status = Status::Cancelled;
     refunded.ledger.refunds.push(refund());
-    assert_eq!(check(&refunded, NOW), BTreeSet::new(), "the money is back, the seats follow");
+    refunded.payments[0].status = payment::domain::Status::Refunded;
+    assert_eq!(check(&refunded, NOW).broken, BTreeSet::new(), "the money is back, the seats follow");
 }
 
 #[test]
 fn a_booking_ends_by_its_deadline() {
-    let late =
-        |reading: &Reading, now| check(reading, now).iter().any(|v| v.invariant == Invariant::Deadline);
+    let late = |reading: &Reading, now| {
+        check(reading, now).broken.iter().any(|v| v.invariant == Invariant::Deadline)
+    };
     let after = LATER + Duration::from_micros(1);
     assert!(!late(&whole(), after), "it has ended");
     let mut reading = whole();
@@ -243,6 +261,32 @@ fn a_confirmation_is_told_once() {
         reading.notifications.push(again);
     });
     finds(Invariant::Notifications, |reading| reading.notifications[0].booking = BookingId::new());
+}
+
+#[test]
+fn a_mail_is_sent_or_about_to_be_or_given_up_for_a_reason() {
+    use notification::domain::Status::{Failed, Pending};
+    finds(Invariant::Notifications, |reading| reading.notifications[0].status = Pending);
+    finds(Invariant::Notifications, |reading| reading.notifications[0].sent = None);
+    for status in [Pending, Failed] {
+        finds(Invariant::Notifications, |reading| {
+            let notification = &mut reading.notifications[0];
+            (notification.status, notification.sent) = (status, None);
+        });
+    }
+    let mut given_up = whole();
+    let notification = &mut given_up.notifications[0];
+    (notification.status, notification.sent) = (Failed, None);
+    notification.failure = Some("there is no such user".to_owned());
+    let found = check(&given_up, NOW);
+    assert_eq!(found.broken, BTreeSet::new());
+    assert!(found.notes.iter().any(|note| note.contains("there is no such user")), "{found:?}");
+    let mut gone = whole();
+    gone.mails = Some(HashSet::new());
+    let found = check(&gone, NOW);
+    assert_eq!((found.broken.len(), found.notes.len()), (0, 1), "mails may be tidied away: {found:?}");
+    gone.mails = Some([format!("{}.eml", gone.notifications[0].id)].into());
+    assert_eq!(check(&gone, NOW).notes, BTreeSet::new());
 }
 
 #[test]
@@ -279,4 +323,39 @@ fn fences_only_rise() {
 #[test]
 fn limits_are_kept() {
     finds(Invariant::Limits, |reading| reading.inventory.events[0].max_per_customer = 0);
+}
+
+#[test]
+fn a_payment_is_what_its_booking_costs_and_its_charge_says() {
+    finds(Invariant::Paid, |reading| reading.payments[0].amount = 101);
+    finds(Invariant::Paid, |reading| reading.payments[0].user = UserId::new());
+    finds(Invariant::Charges, |reading| reading.payments[0].charge = Some("ch_2".to_owned()));
+    finds(Invariant::Charges, |reading| reading.payments[0].status = payment::domain::Status::Refunded);
+    finds(Invariant::Charges, |reading| {
+        reading.bookings.bookings[0].status = Status::Cancelled;
+        reading.ledger.refunds.push(refund());
+    });
+}
+
+#[test]
+fn what_is_sold_is_of_an_event_that_takes_place() {
+    finds(Invariant::Events, |reading| reading.events.events.clear());
+    for phase in [Phase::Draft, Phase::Sample, Phase::Cancelled] {
+        finds(Invariant::Events, |reading| reading.events.events[0].phase = phase);
+    }
+    finds(Invariant::Events, |reading| {
+        reading.events.events.clear();
+        reading.bookings.bookings.clear();
+    });
+}
+
+#[test]
+fn what_is_sold_is_what_is_shown() {
+    finds(Invariant::Offers, |reading| reading.events.events[0].max_per_customer = 3);
+    finds(Invariant::Offers, |reading| reading.inventory.events[0].closed = true);
+    finds(Invariant::Offers, |reading| reading.events.events[0].phase = Phase::Cancelled);
+    let mut changing = whole();
+    changing.events.events[0].max_per_customer = 3;
+    changing.events.events[0].changing = true;
+    assert_eq!(check(&changing, NOW).broken, BTreeSet::new(), "the inventory learns it first");
 }

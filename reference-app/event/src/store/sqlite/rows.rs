@@ -154,7 +154,7 @@ fn mode(text: &str) -> Result<BookingMode, sqlite::Error> {
     }
 }
 
-fn phase(text: &str) -> Result<Phase, sqlite::Error> {
+pub(super) fn phase(text: &str) -> Result<Phase, sqlite::Error> {
     match text {
         "DRAFT" => Ok(Phase::Draft),
         "SAMPLE" => Ok(Phase::Sample),

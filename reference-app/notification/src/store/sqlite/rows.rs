@@ -25,6 +25,7 @@ impl sqlite::FromRow for Notification {
             status: row.try_get("status")?,
             created_at: row.try_get("created_at")?,
             sent,
+            failure: row.try_get("failure")?,
         })
     }
 }
