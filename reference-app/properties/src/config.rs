@@ -27,8 +27,12 @@ pub(crate) fn duration(bytes: &[u8]) {
                 "{text:?}"
             );
             assert_eq!(durations::parse(&format!("{}ms", duration.as_millis())), Ok(duration));
+            assert_eq!(durations::seconds(text).is_ok(), duration >= Duration::from_secs(1), "{text:?}");
         }
-        Err(sentence) => assert!(!sentence.is_empty()),
+        Err(sentence) => {
+            assert!(!sentence.is_empty());
+            assert_eq!(durations::seconds(text), Err(sentence));
+        }
     }
 }
 
