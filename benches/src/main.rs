@@ -31,6 +31,9 @@ enum Child {
     /// A server that says hello: the floor of whatever goes over HTTP.
     #[command(hide = true)]
     Hello,
+    /// A server that makes the commits of a booking in this directory: the floor of confirmed bookings.
+    #[command(hide = true)]
+    Shop { dir: PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     platform::server::raise_open_file_limit();
     let ended = match args.command {
         Some(Child::Hello) => on_sale::hello(),
+        Some(Child::Shop { dir }) => on_sale::shop(&dir),
         None => on_sale::run(args.server, args.quick),
     };
     match ended {

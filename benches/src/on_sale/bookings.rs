@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::floors::Floors;
 use super::http::progress;
-use super::process::{GATEWAY, Hello, System};
+use super::process::{Bare, GATEWAY, System};
 use super::sale::{Mint, Sale};
 use super::wire::{Connection, request};
 use super::{CLIENTS, Scale};
@@ -23,26 +23,32 @@ const ALONE: usize = 200;
 
 pub(super) async fn measure(
     system: &System,
-    hello: &Hello,
+    hello: &Bare,
     scale: Scale,
     table: &mut Table,
 ) -> Result<(), String> {
     let (warm_up, crowd, alone) = (scale.of(WARM_UP), scale.of(CROWD), scale.of(ALONE));
     let all = warm_up + scale.rounds * (crowd + alone);
+    let gateway = system.address(GATEWAY);
     let mut buyers = Buyers::new(system, all).await?;
-    let floors = Floors::open(system.dir.path()).await?;
-    buyers.buy(warm_up, CLIENTS).await?;
-    floors.rate(CLIENTS, warm_up).await;
+    // On the disk that the system has its own data on.
+    let floors = Floors::open(&system.dir.path().join("commits")).await?;
+    let shop = Bare::shop(&system.dir.path().join("shop")).await?;
+    let warm = buyers.next(warm_up);
+    warm.buy(shop.address, CLIENTS).await?;
+    warm.buy(gateway, CLIENTS).await?;
     let mut figures = Figures::default();
     for round in 1..=scale.rounds {
         system.at_rest().await?;
         progress(round, "confirmed bookings");
-        let floor = floors.rate(CLIENTS, crowd).await;
-        figures.rates.push((buyers.buy(crowd, CLIENTS).await?.rate(), floor));
+        let next = buyers.next(crowd);
+        let floor = next.buy(shop.address, CLIENTS).await?.rate();
+        shop.at_rest().await?;
+        figures.rates.push((next.buy(gateway, CLIENTS).await?.rate(), floor));
         system.at_rest().await?;
         progress(round, "one buyer alone");
         let floor = floors.alone(alone).await;
-        figures.alone.push((buyers.buy(alone, 1).await?.millis, floor));
+        figures.alone.push((buyers.next(alone).buy(gateway, 1).await?.millis, floor));
     }
     system.at_rest().await?;
     figures.tell(table);
@@ -87,11 +93,9 @@ impl Figures {
     }
 }
 
-/// Who has not bought yet: a token and a request for a seat that is free.
-struct Buyers {
-    gateway: SocketAddr,
-    waiting: VecDeque<(String, Vec<u8>)>,
-}
+/// Who buys: a token and a request for a seat that is free.
+#[derive(Clone)]
+struct Buyers(VecDeque<(String, Vec<u8>)>);
 
 /// What so many bookings took.
 struct Bought {
@@ -110,21 +114,25 @@ impl Bought {
 
 impl Buyers {
     async fn new(system: &System, count: usize) -> Result<Self, String> {
-        let (gateway, mint) = (system.address(GATEWAY), Mint::of(system.dir.path()).await?);
-        let sale = Sale::open(gateway, &mint, count).await?;
+        let mint = Mint::of(system.dir.path()).await?;
+        let sale = Sale::open(system.address(GATEWAY), &mint, count).await?;
         let tokens = mint.buyers(count).await?;
         let holds = sale.hold_each(&tokens);
-        Ok(Self { gateway, waiting: tokens.into_iter().zip(holds).collect() })
+        Ok(Self(tokens.into_iter().zip(holds).collect()))
     }
 
-    /// The next so many buy, `concurrency` of them at a time.
-    async fn buy(&mut self, count: usize, concurrency: usize) -> Result<Bought, String> {
-        let next: VecDeque<_> = self.waiting.drain(..count).collect();
-        let next = Arc::new(Mutex::new(next));
+    /// So many of them, who have not bought yet.
+    fn next(&mut self, count: usize) -> Self {
+        Self(self.0.drain(..count).collect())
+    }
+
+    /// All of them buy, `concurrency` at a time.
+    async fn buy(&self, gateway: SocketAddr, concurrency: usize) -> Result<Bought, String> {
+        let next = Arc::new(Mutex::new(self.0.clone()));
         let mut lanes = JoinSet::new();
         let mut connections = Vec::new();
         for _ in 0..concurrency {
-            connections.push(Connection::open(self.gateway).await?);
+            connections.push(Connection::open(gateway).await?);
         }
         let began = Instant::now();
         for mut connection in connections {

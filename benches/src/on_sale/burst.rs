@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::http::progress;
 use super::load::{Clients, Load, Requests};
-use super::process::{GATEWAY, Hello, System};
+use super::process::{Bare, GATEWAY, System};
 use super::sale::{Mint, Sale};
 use super::{Scale, wire};
 use benches::table::{Goal, Row, Table, counted, median};
@@ -15,7 +15,7 @@ const GOAL: f64 = 16.0;
 
 pub(super) async fn measure(
     system: &System,
-    hello: &Hello,
+    hello: &Bare,
     scale: Scale,
     table: &mut Table,
 ) -> Result<(), String> {

@@ -6,8 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use benches::disk::{Disk, shared};
-use tokio_util::task::TaskTracker;
+use benches::disk::Disk;
 use uuid::Uuid;
 
 /// What the buyer waits for, each in the database of its service: none of them can begin before the one before it is
@@ -24,6 +23,9 @@ const IN_SERIES: [(&str, &str); 10] = [
     ("inventory", "the seats are sold"),
     ("booking", "the saga knows that, CONFIRMED, the tickets, booking.confirmed"),
 ];
+
+/// So many of them come before the answer to `POST /bookings`.
+const ANSWERED: usize = 3;
 
 /// What nobody waits for, beside the mail, which is a file of its own. (The positions of the bus are a handful a
 /// second, however many are sold.)
@@ -42,19 +44,39 @@ pub(super) struct Floors {
 }
 
 impl Floors {
+    /// In this directory, which is made.
     pub(super) async fn open(dir: &Path) -> Result<Self, String> {
+        std::fs::create_dir(dir).map_err(|error| error.to_string())?;
         let mut files: BTreeMap<&str, Disk> = BTreeMap::new();
         for (service, _) in IN_SERIES.iter().chain(&BESIDE) {
             if !files.contains_key(service) {
-                let disk = Disk::open(dir.join(format!("floor-{service}.db"))).await;
+                let disk = Disk::open(dir.join(format!("{service}.db"))).await;
                 files.insert(service, disk.map_err(|error| error.to_string())?);
             }
         }
-        let mail = dir.join("floor-mail");
+        let mail = dir.join("mail");
         std::fs::create_dir(&mail).map_err(|error| error.to_string())?;
         let of =
             |commits: &[(&str, &str)]| commits.iter().map(|(service, _)| files[service].clone()).collect();
         Ok(Self { series: of(&IN_SERIES), beside: of(&BESIDE), mail })
+    }
+
+    /// What comes before a buyer's booking is answered.
+    pub(super) async fn until_answered(&self) {
+        Self::commit(&self.series[..ANSWERED]).await;
+    }
+
+    /// What comes between that and CONFIRMED.
+    pub(super) async fn until_confirmed(&self) {
+        Self::commit(&self.series[ANSWERED..]).await;
+    }
+
+    /// What nobody waits for.
+    pub(super) async fn beside(&self) {
+        let floors = self.clone();
+        let mail = tokio::task::spawn_blocking(move || floors.deliver());
+        Self::commit(&self.beside).await;
+        mail.await.expect("the disk is there");
     }
 
     /// One row in each, one after the other.
@@ -72,29 +94,6 @@ impl Floors {
             file.sync_all()
         });
         written.expect("the disk is there");
-    }
-
-    /// Such bookings a second, when `callers` share the commits of each file: the floor of confirmed bookings a
-    /// second. It is the commits a second of this disk, times the bookings that one commit carries on, by the commits
-    /// of a booking; measured, not computed, since neither factor is known before.
-    pub(super) async fn rate(&self, callers: usize, times: usize) -> f64 {
-        let (floors, tracker) = (self.clone(), TaskTracker::new());
-        let (beside, began) = (tracker.clone(), Instant::now());
-        let work = move || {
-            let (floors, beside) = (floors.clone(), beside.clone());
-            async move {
-                Self::commit(&floors.series).await;
-                let mail = floors.clone();
-                beside.spawn(async move { Self::commit(&floors.beside).await });
-                beside.spawn_blocking(move || mail.deliver());
-            }
-        };
-        shared(callers, times, work).await;
-        tracker.close();
-        tracker.wait().await;
-        #[allow(clippy::cast_precision_loss)] // a rate to be read
-        let times = times as f64;
-        times / began.elapsed().as_secs_f64()
     }
 
     /// How long what one buyer waits for takes, so many times, one after the other, in milliseconds.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::load::{Clients, Requests};
-use super::process::{GATEWAY, Hello, INVENTORY, System};
+use super::process::{Bare, GATEWAY, INVENTORY, System};
 use super::sale::{Mint, Sale};
 use super::wire::request;
 use super::{CLIENTS, Scale};
@@ -43,7 +43,7 @@ impl Kind {
 
 pub(super) async fn measure(
     system: &System,
-    hello: &Hello,
+    hello: &Bare,
     scale: Scale,
     table: &mut Table,
 ) -> Result<(), String> {
@@ -70,7 +70,7 @@ pub(super) fn progress(round: usize, what: &str) {
     eprintln!("round {round}: {what}");
 }
 
-async fn kinds(system: &System, hello: &Hello, scale: Scale) -> Result<Vec<Kind>, String> {
+async fn kinds(system: &System, hello: &Bare, scale: Scale) -> Result<Vec<Kind>, String> {
     let (gateway, inventory) = (system.address(GATEWAY), system.address(INVENTORY));
     let mint = Mint::of(system.dir.path()).await?;
     let regulars = mint.strangers(REGULARS)?;

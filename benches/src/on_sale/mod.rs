@@ -1,5 +1,6 @@
 //! What is measured, in which order.
 
+mod bare;
 mod bookings;
 mod burst;
 mod floors;
@@ -12,11 +13,9 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 
-use axum::Router;
-use axum::routing::get;
-
+pub(crate) use bare::{hello, shop};
 use benches::table::Table;
-use process::{Hello, System};
+use process::{Bare, System};
 
 /// Connections that are kept alive, a client on each.
 const CLIENTS: usize = 64;
@@ -48,7 +47,7 @@ pub(crate) fn run(server: Option<PathBuf>, quick: bool) -> Result<(), String> {
 
 async fn measure(server: &Path, scale: Scale) -> Result<Table, String> {
     let mut table = Table::default();
-    let hello = Hello::start().await?;
+    let hello = Bare::hello().await?;
     start::measure(server, scale, &mut table).await?;
     {
         let system = System::start(server).await?;
@@ -70,17 +69,4 @@ fn beside_this() -> Result<PathBuf, String> {
     }
     let absent = server.display();
     Err(format!("there is no {absent}; build it with `cargo build --release`, or name it with --server"))
-}
-
-/// Serves `GET /` until it is killed; the first line it prints is its address.
-pub(crate) fn hello() -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(async {
-        // With the backlog of the server, so that the same crowd gets in.
-        let any_port = ([127, 0, 0, 1], 0).into();
-        let listener = platform::server::bind(any_port).map_err(|error| error.to_string())?;
-        println!("{}", listener.local_addr().map_err(|error| error.to_string())?);
-        let app = Router::new().route("/", get(|| async { "hello" }));
-        axum::serve(listener, app).await.map_err(|error| error.to_string())
-    })
 }

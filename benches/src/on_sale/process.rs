@@ -1,5 +1,6 @@
 //! The processes that are measured: started here, killed when dropped.
 
+use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
@@ -62,20 +63,8 @@ impl System {
         resident(&self.child)
     }
 
-    /// Waits until the server has nothing left to do: mails of confirmed bookings go on after their buyers have
-    /// been answered, and would slow down whatever is measured next, a floor not least.
     pub(super) async fn at_rest(&self) -> Result<(), String> {
-        let began = Instant::now();
-        let mut before = ticks(&self.child)?;
-        while began.elapsed() < PATIENCE {
-            tokio::time::sleep(AT_REST).await; // between two looks
-            let now = ticks(&self.child)?;
-            if now - before <= 1 {
-                return Ok(());
-            }
-            before = now;
-        }
-        Err(format!("the server was still at work after {} s", PATIENCE.as_secs()))
+        at_rest(&self.child).await
     }
 
     async fn until_up(&mut self, port: u16, began: Instant) -> Result<(), String> {
@@ -95,36 +84,68 @@ impl System {
     }
 }
 
-/// This binary as a server that says hello.
+/// This binary as a server that does as little as it can.
 #[derive(Debug)]
-pub(super) struct Hello {
+pub(super) struct Bare {
     child: Child,
     pub(super) address: SocketAddr,
+    began: Instant,
     /// From the start of the process until its first answer.
     pub(super) started: Duration,
 }
 
-impl Hello {
-    pub(super) async fn start() -> Result<Self, String> {
+impl Bare {
+    /// One that says hello.
+    pub(super) async fn hello() -> Result<Self, String> {
+        let bare = Self::start(["hello".as_ref()]).await?;
+        Connection::open(bare.address).await?.exchange(&request("GET /", None, None, "")).await?;
+        Ok(Self { started: bare.began.elapsed(), ..bare })
+    }
+
+    /// One that makes the commits of a booking in this directory.
+    pub(super) async fn shop(dir: &Path) -> Result<Self, String> {
+        Self::start(["shop".as_ref(), dir.as_os_str()]).await
+    }
+
+    async fn start<const N: usize>(args: [&OsStr; N]) -> Result<Self, String> {
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
         let began = Instant::now();
         let mut child = Command::new(this)
-            .arg("hello")
+            .args(args)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("the hello server does not start: {error}"))?;
-        let output = child.stdout.take().ok_or("the hello server has no output")?;
+            .map_err(|error| format!("a bare server does not start: {error}"))?;
+        let output = child.stdout.take().ok_or("a bare server has no output")?;
         let line = BufReader::new(output).lines().next_line().await;
         let line = line.map_err(|error| error.to_string())?.unwrap_or_default();
-        let address = line.parse().map_err(|_| format!("the hello server says {line:?}, no address"))?;
-        Connection::open(address).await?.exchange(&request("GET /", None, None, "")).await?;
-        Ok(Self { child, address, started: began.elapsed() })
+        let address = line.parse().map_err(|_| format!("a bare server says {line:?}, no address"))?;
+        Ok(Self { child, address, began, started: began.elapsed() })
+    }
+
+    pub(super) async fn at_rest(&self) -> Result<(), String> {
+        at_rest(&self.child).await
     }
 
     pub(super) fn resident(&self) -> Result<f64, String> {
         resident(&self.child)
     }
+}
+
+/// Waits until a server has nothing left to do: mails of confirmed bookings go on after their buyers have been answered,
+/// and would slow down whatever is measured next, a floor not least.
+async fn at_rest(child: &Child) -> Result<(), String> {
+    let began = Instant::now();
+    let mut before = ticks(child)?;
+    while began.elapsed() < PATIENCE {
+        tokio::time::sleep(AT_REST).await; // between two looks
+        let now = ticks(child)?;
+        if now - before <= 1 {
+            return Ok(());
+        }
+        before = now;
+    }
+    Err(format!("the server was still at work after {} s", PATIENCE.as_secs()))
 }
 
 /// What Linux tells about a process.

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::Scale;
-use super::process::{Hello, System};
+use super::process::{Bare, System};
 use benches::table::{Goal, Row, Table, median};
 
 /// A first start: it makes its databases, its keys and the administrator's password.
 pub(super) async fn measure(server: &Path, scale: Scale, table: &mut Table) -> Result<(), String> {
     let (mut measured, mut floor) = (Vec::new(), Vec::new());
     for _ in 0..scale.rounds {
-        floor.push(Hello::start().await?.started.as_secs_f64() * 1e3);
+        floor.push(Bare::hello().await?.started.as_secs_f64() * 1e3);
         measured.push(System::start(server).await?.started.as_secs_f64() * 1e3);
     }
     table.add(Row {
