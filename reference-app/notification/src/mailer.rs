@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use contract::NotificationId;
@@ -28,6 +29,8 @@ pub trait Mailer: Send + Sync + std::fmt::Debug + 'static {
 
 /// Mails whose names reach the disk together at the most.
 const BATCH: usize = 256;
+/// Where mails come more often than this, the next wait as long for one another; one that comes alone waits for none.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Leaves each mail as a file `{id}.eml`, for a mail program to open or to pick up. Mails that wait share the
 /// directory's way to the disk.
@@ -54,9 +57,19 @@ impl FileMailer {
         let (letters, mut waiting) = mpsc::channel(BATCH);
         let into = dir.clone();
         std::thread::Builder::new().name("mail-writer".to_owned()).spawn(move || {
-            let mut batch = Vec::new();
+            let (mut batch, mut delivered) = (Vec::new(), None::<Instant>);
             while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+                if delivered.is_some_and(|last| last.elapsed() < GATHER) {
+                    #[allow(clippy::disallowed_methods)] // a thread of its own: it blocks no runtime
+                    std::thread::sleep(GATHER);
+                    while batch.len() < BATCH
+                        && let Ok(letter) = waiting.try_recv()
+                    {
+                        batch.push(letter);
+                    }
+                }
                 deliver(&into, &mut batch);
+                delivered = Some(Instant::now());
             }
         })?;
         Ok(Self { dir, letters })

@@ -95,13 +95,13 @@ impl Query {
         let values = values?;
         executor.with(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns = Arc::new(Columns::of(&statement.column_names()));
             bind(&mut statement, &values)?;
             let mut found = statement.raw_query();
             let mut rows = Vec::new();
             while rows.len() < most {
                 let Some(row) = found.next()? else { break };
-                let values = (0..columns.len()).map(|at| row.get(at));
+                let values = (0..columns.ends.len()).map(|at| row.get(at));
                 let values = values.collect::<Result<_, rusqlite::Error>>()?;
                 rows.push(Row { columns: Arc::clone(&columns), values });
             }
@@ -169,10 +169,32 @@ impl<T> QueryAs<T> {
     }
 }
 
+/// The names of columns, one behind the other: every statement that reads makes them, most of them for one row.
+#[derive(Debug)]
+struct Columns {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Columns {
+    fn of(names: &[&str]) -> Self {
+        let ends = names.iter().scan(0, |end, name| {
+            *end += name.len();
+            Some(*end)
+        });
+        Self { ends: ends.collect(), text: names.concat() }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let begins = std::iter::once(&0).chain(&self.ends);
+        begins.zip(&self.ends).map(|(begin, end)| &self.text[*begin..*end])
+    }
+}
+
 /// A row that was read.
 #[derive(Debug)]
 pub struct Row {
-    columns: Arc<[String]>,
+    columns: Arc<Columns>,
     values: Vec<Value>,
 }
 
@@ -182,14 +204,14 @@ impl Row {
     /// # Errors
     /// There is no such column, or its value is no `T`.
     pub fn try_get<T: FromSql>(&self, column: &str) -> Result<T, Error> {
-        let at = self.columns.iter().position(|name| name == column);
+        let at = self.columns.names().position(|name| name == column);
         self.column(at.ok_or_else(|| rusqlite::Error::InvalidColumnName(column.to_owned()))?)
     }
 
     fn column<T: FromSql>(&self, at: usize) -> Result<T, Error> {
         let value = self.values.get(at).ok_or(rusqlite::Error::InvalidColumnIndex(at))?;
         T::column_result(value.into()).map_err(|error| {
-            let column = self.columns.get(at).map_or("", String::as_str);
+            let column = self.columns.names().nth(at).unwrap_or_default();
             Error::decode(format!("the column {column}: {error}"))
         })
     }

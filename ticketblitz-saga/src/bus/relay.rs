@@ -117,11 +117,10 @@ impl Relay {
         Ok(())
     }
 
-    /// Reads on; answers whether there is more to be read.
+    /// Reads on; answers whether there is more to be read. What is committed from now on is news.
     async fn fetch(&mut self) -> bool {
         match rows::after(&self.db, self.read, &self.topics).await {
-            Ok((messages, seen)) => {
-                let more = !messages.is_empty();
+            Ok((messages, seen, more)) => {
                 messages.into_iter().for_each(|message| self.lanes.push(message));
                 self.read = seen;
                 more

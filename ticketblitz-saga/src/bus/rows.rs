@@ -15,14 +15,14 @@ pub(super) async fn position(db: &Sqlite, consumer: &str) -> Result<i64, Error> 
     Ok(position.bind(consumer).fetch_optional(db.readers()).await?.unwrap_or(0))
 }
 
-/// The next messages of these topics after `seq`, and up to where that was looked.
-pub(super) async fn after(db: &Sqlite, seq: i64, topics: &str) -> Result<(Vec<Message>, i64), Error> {
+/// The next messages of these topics after `seq`, up to where that was looked, and whether there may be more by now.
+pub(super) async fn after(db: &Sqlite, seq: i64, topics: &str) -> Result<(Vec<Message>, i64, bool), Error> {
     // First the end: what is committed between the two is left for the next time.
     let end: Option<i64> =
         sqlite::query_scalar("SELECT max(seq) FROM outbox").fetch_one(db.readers()).await?;
     let end = end.unwrap_or(0);
     if end <= seq {
-        return Ok((Vec::new(), seq)); // most commits push nothing
+        return Ok((Vec::new(), seq, false)); // nothing new
     }
     let rows = sqlite::query(
         "SELECT seq, key, envelope FROM outbox WHERE seq > $1 AND seq <= $2
@@ -32,7 +32,7 @@ pub(super) async fn after(db: &Sqlite, seq: i64, topics: &str) -> Result<(Vec<Me
     let messages = rows.iter().map(message).collect::<Result<Vec<_>, _>>()?;
     let whole = i64::try_from(messages.len()).unwrap_or(BATCH) < BATCH;
     let seen = if whole { end.max(seq) } else { messages.last().map_or(seq, |message| message.seq) };
-    Ok((messages, seen))
+    Ok((messages, seen, !whole))
 }
 
 /// The messages of a consumer in this state, in order, with their failures.
