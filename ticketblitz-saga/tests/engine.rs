@@ -14,7 +14,7 @@ use ticketblitz_saga::{
     Run, Saga, Status, StepError, Verdict,
 };
 use tokio::sync::Notify;
-use world::{Log, Running, SOON, World, effect, until};
+use world::{Log, Running, SOON, World, apply, effect, until};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Order {
@@ -75,16 +75,6 @@ fn order(world: &World) -> Saga<Order> {
             async move { effect(&db, "close", advance).await.map_err(StepError::from) }
         })
         .build()
-}
-
-/// Applies a token in a transaction of its own.
-macro_rules! apply {
-    ($world:expr, $token:expr) => {{
-        let token = $token;
-        let result: Result<_, Error> =
-            $world.db.write(move |conn| Box::pin(async move { token.apply(conn).await })).await;
-        result.expect("applied")
-    }};
 }
 
 fn in_an_hour() -> Timestamp {
@@ -306,51 +296,6 @@ fn doubtful(log: &Log, answers: &'static [Result<(), &'static str>], look_up: Op
                 Ok(if happened { Reconciled::Happened(run.state) } else { Reconciled::DidNotHappen })
             })
             .build(),
-    }
-}
-
-/// Counts the warnings and errors of the thread that it is the default of.
-#[derive(Clone, Default)]
-struct Warnings(Arc<AtomicU32>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, of: &tracing::Metadata<'_>) -> bool {
-        *of.level() <= tracing::Level::WARN
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-#[tokio::test]
-async fn an_outcome_that_is_not_there_yet_is_waited_for_and_nobody_is_warned() {
-    for (waits, warned) in [(true, 0), (false, 2)] {
-        let warnings = Warnings::default();
-        let _counted = tracing::subscriber::set_default(warnings.clone());
-        let step = Saga::<Order>::named("order")
-            .step("charge", |_| async { Err::<Order, _>(StepError::Unknown("the reply was lost".into())) });
-        // The 4th and the 8th failure in a row are worth a warning.
-        let step = step.backoff(SOON).reconcile(move |run| async move {
-            match run.failures {
-                8.. => Ok(Reconciled::Happened(run.state)),
-                _ if waits => Ok(Reconciled::NotYet("it is under way".to_owned())),
-                _ => Err(Retry("the books are closed".to_owned())),
-            }
-        });
-        let world = World::new().await;
-        let engine = world.engine().register(step.build()).build().await.expect("builds");
-        let handle = engine.handle("order");
-        let _running = Running::begin(&engine);
-        apply!(world, handle.start("1", &Order::default()));
-        until(&engine, "1", Status::Completed).await;
-        assert_eq!(warnings.0.load(Ordering::SeqCst), warned, "waits: {waits}");
     }
 }
 

@@ -11,6 +11,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// Applies a token in a transaction of its own.
+#[allow(unused_macros)] // each test file uses a part
+macro_rules! apply {
+    ($world:expr, $token:expr) => {{
+        let token = $token;
+        let result: Result<_, ticketblitz_saga::Error> =
+            $world.db.write(move |conn| Box::pin(async move { token.apply(conn).await })).await;
+        result.expect("applied")
+    }};
+}
+#[allow(unused_imports)] // likewise
+pub(crate) use apply;
+
 pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const SOON: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(5));
 
