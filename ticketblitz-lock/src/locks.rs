@@ -165,7 +165,7 @@ impl SeatLocks {
         }
     }
 
-    /// Frees what was sold to a booking, after a refund.
+    /// Frees all that was sold to a booking, after a refund.
     ///
     /// # Errors
     /// [`LockError::NotLoaded`], or the backend's.
