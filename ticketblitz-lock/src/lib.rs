@@ -33,7 +33,8 @@
 //!
 //! # Fences
 //!
-//! Every hold carries a [`Fence`], higher than that of any earlier hold of the event. A lock with an expiry
+//! Every hold carries a [`Fence`], higher than that of any earlier hold of one of its seats (with some backends, of the
+//! event: [`FenceScope`]). A lock with an expiry
 //! cannot stop a buyer who was slow and believes to hold still; a database that refuses a lower fence than it has
 //! seen can. Send it along with the sale.
 //!
