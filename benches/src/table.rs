@@ -25,6 +25,8 @@ pub enum Goal {
     RatioAtMost(f64),
     AtLeast(f64),
     AtMost(f64),
+    /// Neither more nor less: of what is counted.
+    Exactly(f64),
 }
 
 impl Goal {
@@ -34,6 +36,7 @@ impl Goal {
             Self::RatioAtMost(most) => ratio.is_some_and(|ratio| ratio <= most),
             Self::AtLeast(least) => measured >= least,
             Self::AtMost(most) => measured <= most,
+            Self::Exactly(count) => (measured - count).abs() < f64::EPSILON,
         }
     }
 }
@@ -67,6 +70,7 @@ fn verdict(goal: Goal, unit: &str, measured: f64, ratio: Option<f64>) -> String 
         Goal::RatioAtMost(most) => format!("at most {} x", number(most)),
         Goal::AtLeast(least) => format!("at least {}", with_unit(least, unit)),
         Goal::AtMost(most) => format!("at most {}", with_unit(most, unit)),
+        Goal::Exactly(count) => format!("exactly {}", with_unit(count, unit)),
     };
     if goal.met(measured, ratio) { wish } else { format!("{wish}: **missed**") }
 }
@@ -127,6 +131,10 @@ mod tests {
         let goals = vec![Goal::RatioAtMost(3.0), Goal::AtMost(20.0)];
         table.add(Row { what: "took".into(), unit: "ms", measured: 12.34, floor: Some(4.0), goals });
         table.add(Row { what: "hello".into(), unit: "/s", measured: 1e6, floor: None, goals: vec![] });
+        for measured in [1.0, 2.0] {
+            let goals = vec![Goal::Exactly(1.0)];
+            table.add(Row { what: "won".into(), unit: "winners", measured, floor: None, goals });
+        }
         let rows: Vec<_> = table.to_string().lines().skip(2).map(str::to_owned).collect();
         assert_eq!(
             rows,
@@ -134,6 +142,8 @@ mod tests {
                 "| sold | 1,234/s | 2,000/s | 0.62 | at least 0.50 x; at least 1,300/s: **missed** |",
                 "| took | 12.3 ms | 4.00 ms | 3.08 | at most 3.00 x: **missed**; at most 20.0 ms |",
                 "| hello | 1,000,000/s | - | - | - |",
+                "| won | 1.00 winners | - | - | exactly 1.00 winners |",
+                "| won | 2.00 winners | - | - | exactly 1.00 winners: **missed** |",
             ]
         );
     }

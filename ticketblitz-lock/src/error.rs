@@ -120,6 +120,25 @@ impl LockError {
 }
 
 /// All that stood in the way of a hold.
+///
+/// ```
+/// # use ticketblitz_core::EventId;
+/// # use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks, SeatState};
+/// # async fn run() -> Result<(), LockError> {
+/// # let locks = SeatLocks::new(MemoryStore::default());
+/// # let event = EventId::new();
+/// # locks.load(&EventSnapshot::new(event)).await?;
+/// locks.hold(event, ["A1"]).owner("alice").await?;
+/// let Err(LockError::Unavailable(conflicts)) = locks.hold(event, ["A1", "A2"]).owner("bob").await else {
+///     panic!("A1 is held");
+/// };
+/// assert_eq!(conflicts.to_string(), "A1 is held");
+/// assert_eq!((conflicts.seats.len(), conflicts.seats[0].state), (1, SeatState::Held));
+/// assert!(conflicts.seats[0].retry_after.is_some());
+/// # Ok(())
+/// # }
+/// # futures::executor::block_on(run()).unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Conflicts {
@@ -157,7 +176,8 @@ pub struct SeatConflict {
     pub seat: SeatId,
     /// Why it is not free.
     pub state: SeatState,
-    /// When it may become free if nothing else happens; `None` for a seat that is sold or reserved.
+    /// After how long it becomes free if nothing else happens, from the store's answer on: what a `Retry-After` says. `None`
+    /// for a seat that is sold or reserved.
     pub retry_after: Option<Duration>,
 }
 

@@ -33,9 +33,24 @@
 //!
 //! # Fences
 //!
-//! Every hold carries a [`Fence`], higher than that of any earlier hold of the event. A lock with an expiry
+//! Every hold carries a [`Fence`], higher than that of any earlier hold of one of its seats (with some backends, of the
+//! event: [`FenceScope`]). A lock with an expiry
 //! cannot stop a buyer who was slow and believes to hold still; a database that refuses a lower fence than it has
 //! seen can. Send it along with the sale.
+//!
+//! # Whose time, and in what units
+//!
+//! Every moment is the store's and every span is the caller's: moments are [`Timestamp`](ticketblitz_core::Timestamp)s in
+//! UTC to the microsecond, which a backend reads from its own clock (the server's, if it has one) within the atomic step;
+//! spans are [`Duration`](std::time::Duration)s, of which what is less than a microsecond does not count. No clock of a
+//! caller's matters, so nobody gains by setting one. To show a countdown, count down [`Hold::ttl`] rather than compare
+//! [`Hold::expires_at`] with a clock.
+//!
+//! # Cancellation
+//!
+//! Any future here can be dropped at any moment. What was asked for then happens whole or not at all, and the store stays
+//! usable; only the answer is lost, as with [`LockError::OutcomeUnknown`]. Send the operation again to learn it. That
+//! works for a hold whose [attempt](HoldBuilder::attempt) was named, and for everything else as it is.
 //!
 //! # Two audiences
 //!
@@ -44,6 +59,11 @@
 //! for one process, and for tests.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+// Its example is compiled.
+#[cfg(all(doctest, feature = "memory"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -19,7 +19,9 @@ pub use handles::{Held, Paying};
 
 /// Seat locks on some backend. Cheap to clone; it has no type parameter, so it stands in anybody's struct.
 ///
-/// Everything here is one call of a [`SeatStore`] operation and inherits its promises, cancellation included.
+/// Everything here is one call of a [`SeatStore`] operation and inherits its promises: moments are the store's, and a dropped
+/// future had its effect whole or not at all. What is asked of it changes nothing when it only looks ([`get`](Self::get),
+/// [`held`](Self::held), [`paying`](Self::paying), [`status`](Self::status), [`expired`](Self::expired)).
 ///
 /// ```
 /// use ticketblitz_core::EventId;
@@ -124,13 +126,28 @@ impl SeatLocks {
         wants.fold(first, HoldBuilder::or_want)
     }
 
-    /// Holds some units of a general-admission area.
+    /// Holds some units of a general-admission area, all or none. Name the [owner](HoldBuilder::owner), then `.await`.
+    ///
+    /// ```
+    /// # use ticketblitz_core::EventId;
+    /// # use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks};
+    /// # async fn run() -> Result<(), LockError> {
+    /// # let locks = SeatLocks::new(MemoryStore::default());
+    /// # let event = EventId::new();
+    /// locks.load(&EventSnapshot::new(event).with_area("FLOOR", 100)).await?;
+    /// let hold = locks.area(event, "FLOOR", 4).owner("alice").await?;
+    /// assert_eq!(hold.hold().want.units(), 4);
+    /// assert_eq!(locks.status(event).await?.areas[0].free(), 96);
+    /// # Ok(())
+    /// # }
+    /// # futures::executor::block_on(run()).unwrap();
+    /// ```
     pub fn area(&self, event: EventId, section: impl Into<String>, quantity: u32) -> HoldBuilder {
         let want = Want::Area { section: section.into(), quantity };
         HoldBuilder::new(Arc::clone(&self.store), event, Ok(want))
     }
 
-    /// A live hold, whoever's it is.
+    /// A live hold, whoever's it is. Dropped before its answer, it has changed nothing.
     ///
     /// # Errors
     /// [`LockError::NotHeld`], [`LockError::NotLoaded`].
@@ -138,7 +155,7 @@ impl SeatLocks {
         self.store.get(hold).await
     }
 
-    /// The handle of a hold made earlier, in another request say.
+    /// The handle of a hold made earlier, in another request say. Dropped before its answer, it has changed nothing.
     ///
     /// # Errors
     /// [`LockError::NotHeld`] also if it is not `owner`'s, [`LockError::InPayment`].
@@ -153,7 +170,7 @@ impl SeatLocks {
         }
     }
 
-    /// The handle of a payment begun earlier.
+    /// The handle of a payment begun earlier, whoever's it is. Dropped before its answer, it has changed nothing.
     ///
     /// # Errors
     /// [`LockError::NotHeld`] also if no payment has begun.
@@ -165,7 +182,8 @@ impl SeatLocks {
         }
     }
 
-    /// Frees what was sold to a booking, after a refund.
+    /// Frees all that was sold to a booking, after a refund. Dropped before its answer, it may have happened; repeated, it
+    /// changes nothing more.
     ///
     /// # Errors
     /// [`LockError::NotLoaded`], or the backend's.
@@ -173,7 +191,8 @@ impl SeatLocks {
         self.store.reopen(event, booking).await
     }
 
-    /// Tells the store what is sold and in payment: see [`SeatStore::load`].
+    /// Tells the store what is sold and in payment: see [`SeatStore::load`]. Dropped before its answer, it may have
+    /// happened, whole; repeat it.
     ///
     /// # Errors
     /// [`LockError::Invalid`], or the backend's.
@@ -181,7 +200,7 @@ impl SeatLocks {
         self.store.load(snapshot).await
     }
 
-    /// Forgets an event with all its holds.
+    /// Forgets an event with all its holds. Dropped before its answer, it may have happened; repeat it.
     ///
     /// # Errors
     /// The backend's.
@@ -189,7 +208,7 @@ impl SeatLocks {
         self.store.unload(event).await
     }
 
-    /// The whole event at one moment.
+    /// The whole event at one moment of the store's. Dropped before its answer, it has changed nothing.
     ///
     /// # Errors
     /// [`LockError::NotLoaded`], or the backend's.
@@ -197,7 +216,8 @@ impl SeatLocks {
         self.store.status(event).await
     }
 
-    /// The holds that lapsed after the cursor: see [`SeatStore::expired`].
+    /// At most `limit` holds that lapsed after the cursor, oldest first: see [`SeatStore::expired`]. Dropped before its
+    /// answer, it has passed over nothing: the same cursor answers the same.
     ///
     /// # Errors
     /// [`LockError::Invalid`] for another backend's cursor, or the backend's.

@@ -146,7 +146,7 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// reason, or is sold to another booking; [`Invalid`](LockError::Invalid) for a fence that the hold never had.
     async fn sold(&self, hold: HoldRef, fence: Fence, booking: BookingId) -> Result<(), LockError>;
 
-    /// Frees what was sold to a booking. Reopened already, or unknown, is no error.
+    /// Frees all that was sold to a booking, whether by one hold or by several. Reopened already, or unknown, is no error.
     ///
     /// # Errors
     /// [`NotLoaded`](LockError::NotLoaded).

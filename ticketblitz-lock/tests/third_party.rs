@@ -10,7 +10,7 @@ use futures::FutureExt;
 use ticketblitz_core::ManualClock;
 use ticketblitz_lock::SeatStore;
 use ticketblitz_lock::conformance::{
-    Bench, attempts, candidates, channels, expiry, holds, loading, model, replacing,
+    Bench, attempts, candidates, channels, expiry, holds, loading, model, replacing, sales,
 };
 use toy::{Flaw, Toy};
 
@@ -47,6 +47,7 @@ caught! {
     a_swap_that_releases_first: ReleasesFirst by replacing::a_refused_swap_changes_nothing
     reserved_seats_for_anybody: IgnoresChannels by channels::a_reserved_seat_is_for_its_channel_alone
     an_attempt_of_half_a_list: ForgetsCandidates by candidates::an_attempt_is_of_the_whole_list
+    a_booking_taken_for_one_hold: ReopensOne by sales::a_booking_of_several_holds_is_reopened_whole
 }
 
 /// The model finds them too, by chance, and shows a short history in which they show. (Restarting fences need an event

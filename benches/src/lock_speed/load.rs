@@ -1,17 +1,13 @@
 //! What is done to a backend and to its floor alike.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use benches::disk::shared;
+pub(crate) use benches::sale::Sale;
 use benches::table::{median, percentile};
-use ticketblitz_core::{EventId, SeatId};
-use ticketblitz_lock::{EventSnapshot, LockError, SeatLocks};
 
 /// Callers at once, where there are many.
 pub(crate) const CLIENTS: usize = 50;
-const NUMBERS: u32 = 1_000;
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]
@@ -57,46 +53,4 @@ where
 /// Medians of what was measured in each round, of each thing.
 pub(crate) fn medians<const N: usize>(rounds: &[[f64; N]]) -> [f64; N] {
     std::array::from_fn(|at| median(rounds.iter().map(|round| round[at]).collect()))
-}
-
-/// A loaded event with seats that nobody has had.
-#[derive(Debug, Clone)]
-pub(crate) struct Sale {
-    pub(crate) locks: SeatLocks,
-    pub(crate) event: EventId,
-    next: Arc<AtomicU32>,
-}
-
-impl Sale {
-    pub(crate) async fn open(locks: &SeatLocks) -> Result<Self, LockError> {
-        let event = EventId::new();
-        locks.load(&EventSnapshot::new(event)).await?;
-        Ok(Self { locks: locks.clone(), event, next: Arc::default() })
-    }
-
-    /// The next so many.
-    pub(crate) fn seats(&self, count: u32) -> Vec<SeatId> {
-        let first = self.next.fetch_add(count, Ordering::Relaxed);
-        let seat = |n: u32| SeatId::new(n / NUMBERS + 1, n % NUMBERS + 1).expect("there are so many");
-        (first..first + count).map(seat).collect()
-    }
-
-    /// Holds the next so many, and keeps them.
-    pub(crate) async fn hold(self, count: u32) {
-        let seats = self.seats(count);
-        let _kept = self.locks.hold(self.event, seats).owner("ann").await.expect("they are free");
-    }
-
-    /// Asks for seats that somebody has.
-    pub(crate) async fn lose(self, taken: Arc<[SeatId]>) {
-        let lost = self.locks.hold(self.event, taken.iter().copied()).owner("bob").await;
-        assert!(matches!(lost, Err(LockError::Unavailable(_))), "they are held: {lost:?}");
-    }
-
-    /// Seats that somebody has.
-    pub(crate) async fn taken(&self, count: u32) -> Result<Arc<[SeatId]>, LockError> {
-        let seats = self.seats(count);
-        let _kept = self.locks.hold(self.event, seats.iter().copied()).owner("ann").await?;
-        Ok(seats.into())
-    }
 }

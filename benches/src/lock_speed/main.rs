@@ -52,7 +52,7 @@ fn run(args: Args) -> Result<Table, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let mut table = Table::default();
-        memory::measure(scale, &mut table)?;
+        memory::measure(scale, &mut table).await?;
         redis::measure(servers.redis(), scale, &mut table).await?;
         postgres::measure(servers.postgres(), scale, &mut table).await?;
         Ok(table)

@@ -1,15 +1,19 @@
-//! Seats in memory, on two threads.
+//! Seats in memory, on two threads, and by as many tasks as want one seat.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use benches::table::{Goal, Row, Table};
+use benches::table::{Goal, Row, Table, counted};
 use futures::FutureExt;
-use ticketblitz_lock::{MemoryStore, SeatLocks};
+use ticketblitz_core::SeatId;
+use ticketblitz_lock::{LockError, MemoryStore, SeatLocks};
+use tokio::task::JoinSet;
 
 use crate::load::{Sale, Scale, medians};
 
 const THREADS: usize = 2;
 const HOLDS: usize = 400_000;
+const BUYERS: usize = 10_000;
 
 /// Holds a second on threads of which each has one of these.
 #[allow(clippy::cast_precision_loss)] // a rate to be read
@@ -27,7 +31,30 @@ fn rate(sales: &[Sale], holds: usize) -> f64 {
     holds as f64 / began.elapsed().as_secs_f64()
 }
 
-pub(crate) fn measure(scale: Scale, table: &mut Table) -> Result<(), String> {
+/// How many of so many tasks get the seat that all of them want.
+async fn winners(locks: &SeatLocks) -> Result<f64, LockError> {
+    let sale = Sale::open(locks).await?;
+    let seats: Arc<[SeatId]> = sale.seats(1).into();
+    let mut buyers = JoinSet::new();
+    for buyer in 0..BUYERS {
+        let (sale, seats) = (sale.clone(), Arc::clone(&seats));
+        buyers.spawn(async move {
+            let hold = sale.locks.hold(sale.event, seats.iter()).owner(format!("buyer {buyer}"));
+            hold.await.map(drop)
+        });
+    }
+    let mut winners = 0.0;
+    for answer in buyers.join_all().await {
+        match answer {
+            Ok(()) => winners += 1.0,
+            Err(LockError::Unavailable(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(winners)
+}
+
+pub(crate) async fn measure(scale: Scale, table: &mut Table) -> Result<(), String> {
     let open = |locks: &SeatLocks| {
         let opened = Sale::open(locks).now_or_never().expect("the memory backend answers at once");
         opened.map_err(|error| error.to_string())
@@ -45,5 +72,9 @@ pub(crate) fn measure(scale: Scale, table: &mut Table) -> Result<(), String> {
         let what = format!("memory: hold of 1 seat, {THREADS} threads, {what}");
         table.add(Row { what, unit: "/s", measured, floor: None, goals });
     }
+    let what = format!("memory: {} tasks want one seat", counted(BUYERS));
+    let locks = SeatLocks::new(MemoryStore::default());
+    let measured = winners(&locks).await.map_err(|error| format!("{error:?}"))?;
+    table.add(Row { what, unit: "winners", measured, floor: None, goals: vec![Goal::Exactly(1.0)] });
     Ok(())
 }

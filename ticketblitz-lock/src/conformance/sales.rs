@@ -109,6 +109,30 @@ pub async fn a_reopened_sale_is_free_once(bench: Bench) {
     bench.store.hold(&bench.request("alice", &["B1", "B2"]).limit(2)).await.unwrap();
 }
 
+/// A booking may be of several holds, seats and units of an area say: a refund frees them all, and no other booking's.
+pub async fn a_booking_of_several_holds_is_reopened_whole(bench: Bench) {
+    let (booking, other) = (BookingId::new(), BookingId::new());
+    let seats = [bench.paying("alice", &["A1"]).await, bench.paying("alice", &["A2", "A3"]).await];
+    let floor = bench.store.hold(&bench.floor("alice", 2)).await.unwrap();
+    let bobs = bench.paying("bob", &["B1"]).await;
+    for hold in seats.iter().chain([&floor]) {
+        bench.store.sold(hold.reference(), hold.fence, booking).await.unwrap();
+    }
+    bench.store.sold(bobs.reference(), bobs.fence, other).await.unwrap();
+    for _ in 0..2 {
+        bench.store.reopen(bench.event, booking).await.unwrap();
+        assert_eq!(bench.taken().await, [("B1".into(), SeatState::Sold)]);
+        assert_eq!(bench.on_floor().await, (0, 0, 0));
+    }
+    // Forgetting what was reopened does not lose what the same booking is sold afterwards.
+    let again = bench.paying("alice", &["A1"]).await;
+    bench.store.sold(again.reference(), again.fence, booking).await.unwrap();
+    bench.clock.advance(Duration::from_secs(7_200));
+    bench.held("carol", &["C1"]).await; // cleans up what ended an hour ago
+    bench.store.reopen(bench.event, booking).await.unwrap();
+    assert_eq!(bench.taken().await, [("B1".into(), SeatState::Sold), ("C1".into(), SeatState::Held)]);
+}
+
 /// The end of a payment is remembered for an hour, not for ever, and forgetting it touches nothing else.
 pub async fn endings_are_forgotten(bench: Bench) {
     let lapsed = bench.paying("alice", &["A1"]).await;

@@ -53,6 +53,7 @@ macro_rules! conformance {
                 a_late_sale_meets_a_higher_fence
                 a_sale_needs_its_own_fence
                 a_reopened_sale_is_free_once
+                a_booking_of_several_holds_is_reopened_whole
                 endings_are_forgotten
             }
             areas {

@@ -105,13 +105,15 @@ impl<O> HoldBuilder<O> {
         self
     }
 
-    /// Sets how long to hold; ten minutes by default.
+    /// Sets how long to hold, counted by the store from the moment it holds; ten minutes by default. At least a microsecond and
+    /// at most the [ceiling](Self::ceiling).
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
         self
     }
 
-    /// Sets how long the hold may last with all its extensions; half an hour by default.
+    /// Sets how long the hold may last with all its extensions, counted from its beginning; half an hour by default. A payment
+    /// may go on after it, for its grace.
     pub fn ceiling(mut self, ceiling: Duration) -> Self {
         self.options.ceiling = Some(ceiling);
         self

@@ -68,7 +68,7 @@ impl HoldGuard {
         self.held.clone()
     }
 
-    /// Whether the hold is no longer live: it lapsed, say, while its owner was busy. Asks the store; true for good once
+    /// Whether the hold is no longer live (dropped before its answer, this changes nothing): it lapsed, say, while its owner was busy. Asks the store; true for good once
     /// it is true, whereas a hold that is not lost now can be so a moment later. The fence is what a database can rely
     /// on.
     ///

@@ -14,8 +14,8 @@ use crate::types::{Fence, Hold, HoldRef, Owner};
 /// A hold that was got.
 ///
 /// A plain handle: dropping it releases nothing, the hold lives on in the store until it lapses, unless a
-/// [guard](Self::guard) is made of it. Its operations
-/// borrow it, so that one whose answer was lost can be sent again.
+/// [guard](Self::guard) is made of it. Its operations borrow it, so that one whose answer was lost, or whose future was
+/// dropped, can be sent again.
 #[derive(Debug, Clone)]
 #[must_use = "the seats stay held until the hold lapses or is released"]
 pub struct Held {
@@ -46,7 +46,7 @@ impl Held {
         self.hold.fence
     }
 
-    /// When it lapses.
+    /// When it lapses, by the store's clock: at this very moment it has.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.hold.expires_at
@@ -58,7 +58,9 @@ impl Held {
         self.hold.seats()
     }
 
-    /// Makes it lapse `ttl` from now.
+    /// Makes it lapse `ttl` from now, by the store's clock: later or earlier than before.
+    ///
+    /// Dropped before its answer, it may have happened, and [`expires_at`](Self::expires_at) is still the old one; repeat it.
     ///
     /// # Errors
     /// As [`SeatStore::extend`]; a refusal leaves the expiry as it was.
@@ -90,7 +92,7 @@ impl Held {
         self.store.get(self.reference()).await
     }
 
-    /// Frees the seats.
+    /// Frees the seats. Dropped before its answer, it may have happened; repeat it.
     ///
     /// # Errors
     /// As [`SeatStore::release`]. [`LockError::NotHeld`] says that they are not held (any more), whatever
@@ -100,7 +102,10 @@ impl Held {
     }
 
     /// Begins the payment: for `grace` the seats can neither lapse nor be released. Begun already, the answer is
-    /// the payment begun first.
+    /// the payment begun first, with its grace.
+    ///
+    /// Dropped before its answer, it may have happened: then the seats stay in payment for the grace, unless it is repeated
+    /// and [aborted](Paying::abort).
     ///
     /// # Errors
     /// As [`SeatStore::begin_commit`].
@@ -110,7 +115,8 @@ impl Held {
     }
 }
 
-/// A hold in payment. As with [`Held`], dropping it does nothing.
+/// A hold in payment. As with [`Held`], dropping it does nothing: run charge and sale in a task of their own, which a client
+/// that hangs up does not end.
 #[derive(Debug, Clone)]
 #[must_use = "the seats stay in payment until sold, aborted or the grace has run out"]
 pub struct Paying {
@@ -141,13 +147,14 @@ impl Paying {
         self.hold.fence
     }
 
-    /// When the grace has run out.
+    /// When the grace has run out, by the store's clock.
     #[must_use]
     pub fn until(&self) -> Timestamp {
         self.hold.expires_at
     }
 
-    /// Sells the seats.
+    /// Sells the seats, for ever unless [reopened](crate::SeatLocks::reopen). Dropped before its answer, it may have happened;
+    /// repeat it with the same booking.
     ///
     /// # Errors
     /// As [`SeatStore::sold`].
@@ -155,7 +162,7 @@ impl Paying {
         self.store.sold(self.reference(), self.hold.fence, booking).await
     }
 
-    /// Frees the seats: the payment did not happen.
+    /// Frees the seats: the payment did not happen. Dropped before its answer, it may have happened; repeat it.
     ///
     /// # Errors
     /// As [`SeatStore::abort_commit`].

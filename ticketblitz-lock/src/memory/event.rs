@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::time::Duration;
 
+use ticketblitz_core::id::Uuid;
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
 use super::record::{Phase, Record};
@@ -22,7 +23,8 @@ pub(super) struct Event {
     pub(super) areas: BTreeMap<String, AreaStatus>,
     pub(super) reserved: Reserved,
     pub(super) holds: HashMap<HoldId, Record>,
-    pub(super) bookings: HashMap<BookingId, HoldId>,
+    /// Which holds are of a booking: it may have several.
+    bookings: BTreeSet<(BookingId, HoldId)>,
     pub(super) attempts: HashMap<AttemptId, HoldId>,
     /// Units per owner that has any.
     pub(super) owners: HashMap<Owner, u32>,
@@ -57,7 +59,7 @@ impl Event {
             areas: BTreeMap::new(),
             reserved: Reserved::default(),
             holds: HashMap::new(),
-            bookings: HashMap::new(),
+            bookings: BTreeSet::new(),
             attempts: HashMap::new(),
             owners: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -95,7 +97,7 @@ impl Event {
             self.deadlines.insert((until, id));
         }
         if let Some(booking) = record.booking {
-            self.bookings.insert(booking, id);
+            self.bookings.insert((booking, id));
         }
         self.holds.insert(id, record);
         self.version += 1;
@@ -152,14 +154,23 @@ impl Event {
     pub(super) fn book(&mut self, id: HoldId, booking: BookingId) {
         let Some(record) = self.holds.get_mut(&id) else { return };
         if let Some(former) = record.booking.replace(booking) {
-            self.bookings.remove(&former);
+            self.bookings.remove(&(former, id));
         }
-        self.bookings.insert(booking, id);
+        self.bookings.insert((booking, id));
+    }
+
+    /// The holds of a booking, whatever they ended as.
+    pub(super) fn holds_of(&self, booking: BookingId) -> impl Iterator<Item = (HoldId, &Record)> {
+        let [first, last] = [Uuid::nil(), Uuid::max()].map(HoldId::from_uuid);
+        let ids = self.bookings.range((booking, first)..=(booking, last)).map(|&(_, id)| id);
+        let known = ids.filter_map(|id| Some((id, self.holds.get(&id)?)));
+        // A snapshot may have given a hold to another one since.
+        known.filter(move |(_, record)| record.booking == Some(booking))
     }
 
     fn unbook(&mut self, id: HoldId, record: &Record) {
-        if let Some(booking) = record.booking.filter(|booking| self.bookings.get(booking) == Some(&id)) {
-            self.bookings.remove(&booking);
+        if let Some(booking) = record.booking {
+            self.bookings.remove(&(booking, id));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Merging a snapshot into an event.
 
-use ticketblitz_core::Timestamp;
+use ticketblitz_core::{BookingId, Timestamp};
 
 use super::event::Event;
 use super::record::{Phase, Record};
@@ -32,7 +32,7 @@ impl Event {
             TakenState::Paying { until } => Phase::Paying { until },
             TakenState::Sold => Phase::Sold,
         };
-        let by_booking = taken.booking.and_then(|booking| self.bookings.get(&booking).copied());
+        let by_booking = taken.booking.and_then(|booking| self.hold_of(booking));
         let id = taken.hold.or(by_booking).unwrap_or_else(|| HoldId::in_event(self.id));
         match self.holds.get(&id).map(|record| record.phase) {
             None => self.add(id, record_of(taken, phase)),
@@ -48,6 +48,12 @@ impl Event {
                 self.complete(id);
             }
         }
+    }
+
+    /// Of the holds of a booking the one that an entry without a hold means: that has its seats, and of those the last.
+    fn hold_of(&self, booking: BookingId) -> Option<HoldId> {
+        let rank = |record: &Record| (record.phase.seat_state().is_some(), record.fence);
+        self.holds_of(booking).max_by_key(|(_, record)| rank(record)).map(|(id, _)| id)
     }
 }
 

@@ -69,8 +69,8 @@ impl Event {
     }
 
     pub(super) fn reopen(&mut self, booking: BookingId, now: Timestamp) {
-        let Some(&id) = self.bookings.get(&booking) else { return };
-        if self.holds.get(&id).is_some_and(|record| record.phase == Phase::Sold) {
+        let sold = self.holds_of(booking).filter(|(_, record)| record.phase == Phase::Sold);
+        for id in sold.map(|(id, _)| id).collect::<Vec<_>>() {
             self.end(id, Some(Phase::Ended), now);
         }
     }

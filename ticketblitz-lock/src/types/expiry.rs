@@ -35,6 +35,26 @@ impl fmt::Display for Cursor {
 }
 
 /// A piece of the expiry stream.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use std::time::Duration;
+/// # use ticketblitz_core::{EventId, ManualClock, Timestamp};
+/// # use ticketblitz_lock::{Cursor, EventSnapshot, LockError, MemoryStore, SeatLocks};
+/// # async fn run() -> Result<(), LockError> {
+/// # let clock = ManualClock::at(Timestamp::EPOCH);
+/// # let locks = SeatLocks::new(MemoryStore::new(Arc::new(clock.clone())));
+/// # let event = EventId::new();
+/// # locks.load(&EventSnapshot::new(event)).await?;
+/// locks.hold(event, ["A1"]).owner("alice").ttl(Duration::from_secs(60)).await?;
+/// clock.advance(Duration::from_secs(60));
+/// let told = locks.expired(&Cursor::default(), 100).await?;
+/// assert_eq!(told.holds[0].owner.as_str(), "alice");
+/// assert!(locks.expired(&told.next, 100).await?.holds.is_empty());
+/// # Ok(())
+/// # }
+/// # futures::executor::block_on(run()).unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Expired {

@@ -40,7 +40,7 @@ pub struct Hold {
     pub fence: Fence,
     /// Held or in payment.
     pub state: HoldState,
-    /// From this moment of the store's time on (this moment included) it has lapsed. In payment, the end of the
+    /// From this moment of the store's time on (this moment included) it has lapsed: to the microsecond, in UTC. In payment, the end of the
     /// grace.
     pub expires_at: Timestamp,
     /// The latest moment that an extension may reach.

@@ -31,6 +31,22 @@ impl fmt::Display for SeatState {
 }
 
 /// All of an event at one moment.
+///
+/// ```
+/// # use ticketblitz_core::EventId;
+/// # use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks, SeatState};
+/// # async fn run() -> Result<(), LockError> {
+/// # let locks = SeatLocks::new(MemoryStore::default());
+/// # let event = EventId::new();
+/// # locks.load(&EventSnapshot::new(event)).await?;
+/// locks.hold(event, ["B1", "A1"]).owner("alice").await?;
+/// let status = locks.status(event).await?;
+/// let told: Vec<_> = status.seats.iter().map(|(seat, state)| format!("{seat} {state}")).collect();
+/// assert_eq!(told, ["A1 held", "B1 held"]);
+/// # Ok(())
+/// # }
+/// # futures::executor::block_on(run()).unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventStatus {

@@ -4,7 +4,8 @@
 -- taken   f the highest fence, v the version, x until when the keys are kept (ms), c the channels;
 --         s<seat> = state, hold, deadline; r<seat> = the channel it is reserved for;
 --         g<section> = capacity, with 1<section> held, 2<section> in payment, 3<section> sold
--- holds   h<hold> = packed record; a<attempt> = hold, ceiling; o<owner> = units; b<booking> = hold; ~ keeps the key
+-- holds   h<hold> = packed record; a<attempt> = hold, ceiling; o<owner> = units; b<booking> = its holds, one
+--         after the other; ~ keeps the key
 -- due     h<hold>, a<attempt> (to be forgotten), e<hold> (ended, to be forgotten) by moment; ~ keeps the key
 -- lapsed  number:record of every hold that lapsed, until the stream has it
 --
@@ -162,16 +163,27 @@ local function set_due(id, record)
   end
 end
 
-local function book(id, record, booking)
-  if record[BOOKING] ~= '' and record[BOOKING] ~= booking then call('HDEL', HOLDS, 'b' .. record[BOOKING]) end
-  record[BOOKING] = booking
-  call('HSET', HOLDS, 'b' .. booking, id)
+local function holds_of(booking)
+  local ids = {}
+  for id in (call('HGET', HOLDS, 'b' .. booking) or ''):gmatch(string.rep('.', 36)) do ids[#ids + 1] = id end
+  return ids
 end
 
 local function unbook(id, record)
-  if record[BOOKING] ~= '' and call('HGET', HOLDS, 'b' .. record[BOOKING]) == id then
-    call('HDEL', HOLDS, 'b' .. record[BOOKING])
+  if record[BOOKING] == '' then return end
+  local others = {}
+  for _, other in ipairs(holds_of(record[BOOKING])) do
+    if other ~= id then others[#others + 1] = other end
   end
+  local field = 'b' .. record[BOOKING]
+  if #others > 0 then call('HSET', HOLDS, field, table.concat(others)) else call('HDEL', HOLDS, field) end
+end
+
+-- Says to which booking a hold belongs. A booking may have several.
+local function book(id, record, booking)
+  unbook(id, record)
+  record[BOOKING] = booking
+  call('HSET', HOLDS, 'b' .. booking, (call('HGET', HOLDS, 'b' .. booking) or '') .. id)
 end
 
 -- Once a hold is over its attempt is remembered until its ceiling; until then, with the hold.

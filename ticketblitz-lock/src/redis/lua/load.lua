@@ -24,7 +24,7 @@ local function add(id, record)
   take_free(id, record)
   count_units(record, 1)
   count_owner(record, 1)
-  if record[BOOKING] ~= '' then call('HSET', HOLDS, 'b' .. record[BOOKING], id) end
+  if record[BOOKING] ~= '' then book(id, record, record[BOOKING]) end
   set_due(id, record)
   save(id, record)
   changed()
@@ -34,9 +34,20 @@ local function is_later(phase, till, known)
   return known[PHASE] == 'H' or known[PHASE] == 'P' and (phase == 'S' or till > known[UNTIL])
 end
 
+-- Of the holds of a booking the one that an entry without a hold means: that has its seats, and of those the last.
+local function hold_of(booking)
+  local found, highest
+  for _, id in ipairs(holds_of(booking)) do
+    local record = record_of(id)
+    local rank = record and (has_seats(record) and '1' or '0') .. record[FENCE]
+    if rank and (not highest or rank > highest) then found, highest = id, rank end
+  end
+  return found
+end
+
 local function merge(hold, spare, booking, owner, want, phase, till, its_fence)
   if phase == 'P' and till <= now then return end
-  local by_booking = hold == '' and booking ~= '' and call('HGET', HOLDS, 'b' .. booking)
+  local by_booking = hold == '' and booking ~= '' and hold_of(booking)
   local id = hold ~= '' and hold or by_booking or spare
   local known = record_of(id)
   latest = math.max(latest, till)

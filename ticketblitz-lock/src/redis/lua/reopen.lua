@@ -1,9 +1,14 @@
 -- ARGV: booking.
 if not loaded then return { 'NOTLOADED' } end
-local id = call('HGET', HOLDS, 'b' .. ARGV[3])
-local record = id and record_of(id)
-if record and record[PHASE] == 'S' then
-  finish_hold(id, record, 'E')
+local reopened = false
+for _, id in ipairs(holds_of(ARGV[3])) do
+  local record = record_of(id)
+  if record and record[PHASE] == 'S' and record[BOOKING] == ARGV[3] then
+    finish_hold(id, record, 'E')
+    reopened = true
+  end
+end
+if reopened then
   reclaim(BATCH)
   finish()
 end
