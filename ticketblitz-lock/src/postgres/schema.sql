@@ -259,7 +259,7 @@ begin
     end loop;
 end $$;
 
--- Gives those that are untold their numbers, a batch at a time, and forgets all but the last 16,384.
+-- Gives those that are untold their numbers, a batch at a time, and forgets all but the last 65,536.
 create or replace function ticketblitz_lock.tell() returns void language plpgsql volatile as $$
 declare
     s ticketblitz_lock.stream;
@@ -272,8 +272,8 @@ begin
         where e.id = t.id;
     get diagnostics told = row_count;
     s.next := s.next + told;
-    if s.next - s.first > 16384 then
-        s.first := s.next - 16384;
+    if s.next - s.first > 65536 then
+        s.first := s.next - 65536;
         delete from ticketblitz_lock.expiries where n < s.first;
     end if;
     update ticketblitz_lock.stream set first = s.first, next = s.next where told > 0;
