@@ -146,9 +146,11 @@ async fn a_server_that_forgot_goes_on_above() {
         let mut sales = Sales::at(&server.url, floor).await;
         let losses = [Loss::Flush, Loss::Scripts, Loss::Restart, Loss::Scripts, Loss::Flush, Loss::Restart];
         for (round, loss) in losses.into_iter().enumerate() {
+            sales.buys("carol", &[&format!("B{}", round + 1)]).await;
+            // By the time alone it is above what the truth never saw; above a clock that was ahead, by what the truth saw.
             let old = sales.held("alice", &["A1", "A2"]).await;
             let paying = sales.paying("bob", &["A3"], TTL).await;
-            sales.buys("carol", &[&format!("B{}", round + 1)]).await;
+            let unseen = if floor == ahead { None } else { Some(sales.held("eve", &["A4"]).await) };
             loss.happens_to(&server).await;
             sales.load().await;
             if loss == Loss::Scripts {
@@ -156,14 +158,16 @@ async fn a_server_that_forgot_goes_on_above() {
                     assert_eq!(sales.store.get(hold.reference()).await.unwrap().fence, hold.fence);
                 }
                 sales.store.abort_commit(paying.reference()).await.unwrap();
-                sales.store.release(old.reference(), &old.owner).await.unwrap();
+                for hold in [&old].into_iter().chain(&unseen) {
+                    sales.store.release(hold.reference(), &hold.owner).await.unwrap();
+                }
             }
             for hold in [&old, &paying] {
                 let refused = sales.sells(hold).await;
                 assert!(matches!(refused, Err(LockError::NotHeld)), "{loss:?}: {refused:?}");
             }
             sales.sold_stays_sold().await;
-            let new = sales.paying("dora", &["A1", "A2", "A3"], TTL).await;
+            let new = sales.paying("dora", &["A1", "A2", "A3", "A4"], TTL).await;
             assert!(!sales.truth.sells(old.seats(), old.fence, BookingId::new()), "{loss:?}");
             assert!(matches!(sales.sells(&old).await, Err(LockError::NotHeld)), "{loss:?}");
             sales.store.abort_commit(new.reference()).await.unwrap();
@@ -194,8 +198,9 @@ async fn a_stale_replica_sells_nothing_twice() {
     waits_for(&replica.url, "replication", "master_link_status:down").await;
     sales.store.release(stale.reference(), &stale.owner).await.unwrap();
     let bought = sales.buys("quick", &["A3", "B2"]).await;
-    let unknown = sales.held("unknown", &["A5", "A6"]).await;
     let unpaid = sales.paying("unpaid", &["A7"], TTL).await;
+    // The highest fence of all, which the truth has not seen.
+    let unknown = sales.held("unknown", &["A5", "A6"]).await;
     tokio::task::block_in_place(|| master.crash("KILL"));
     let () = ask(&replica.url, &["REPLICAOF", "NO", "ONE"]).await;
     waits_for(&replica.url, "replication", "role:master").await;
