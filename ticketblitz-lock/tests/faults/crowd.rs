@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use ticketblitz_core::{EventId, SeatId, Timestamp};
 use ticketblitz_lock::{Fence, Hold, HoldRequest, LockError, SeatStore, Want};
 
-use super::backends::{Backend, all_free, load, size};
+use super::backends::{Backend, PATIENCE, all_free, load, size};
 use super::ledger::Ledger;
 use super::soak::soak;
 
-const SEATS: u32 = 40;
+const SEATS: u64 = 40;
 const TASKS: u64 = 500;
+/// How many sets there are to choose from. With all that there could be, any part of one would be made of others.
+const SETS: u64 = 64;
 /// How long the crowd holds.
-pub const SHORT: Duration = Duration::from_millis(300);
+pub const SHORT: Duration = Duration::from_millis(700);
 
 /// Small, and the same again for the same seed.
 pub struct Chance(u64);
@@ -55,11 +57,15 @@ on_each!(five_hundred_on_forty_seats: memory Memory, redis Redis, postgres Postg
 /// No seat is held twice, no hold has a part of its seats at any instant, and all are free once the holds have lapsed.
 #[allow(clippy::print_stdout)] // the figures of a soak
 async fn five_hundred_on_forty_seats(backend: Backend) {
-    let store = backend.store(16, None).await;
+    let name = backend.name().await;
+    let store = backend.open(&name, 16, None).await;
+    // Who only looks does not wait in the crowd's line.
+    let aside =
+        if backend == Backend::Memory { Arc::clone(&store) } else { backend.open(&name, 1, None).await };
     let event = load(&*store).await;
     let (ledger, had, over) = (Ledger::default(), Mutex::default(), AtomicBool::new(false));
     let crowd = Arc::new(Crowd { store, event, ledger, had, over });
-    let watching = tokio::spawn(watch(Arc::clone(&crowd)));
+    let watching = tokio::spawn(watch(aside, Arc::clone(&crowd)));
     let end = Instant::now() + Duration::from_secs(soak(3, 30).into());
     let tasks: Vec<_> = (0..TASKS).map(|n| tokio::spawn(buy(Arc::clone(&crowd), n, end))).collect();
     for task in tasks {
@@ -79,7 +85,7 @@ async fn five_hundred_on_forty_seats(backend: Backend) {
         "{backend:?}: {count} times somebody had a seat, looked at {looked} times, all free {} ms after the last",
         free_after.as_millis()
     );
-    assert!(count > 100, "{count} seats were had");
+    assert!(count > 40, "{count} seats were had");
     for (seat, times) in had.iter() {
         let mut times = times.clone();
         times.sort_by_key(|had| had.fence);
@@ -121,16 +127,20 @@ async fn buy(crowd: Arc<Crowd>, n: u64, end: Instant) {
     }
 }
 
+/// Two to eight: one of the sets.
 fn some_seats(chance: &mut Chance) -> Vec<SeatId> {
+    let mut set = Chance::of(1_000_000 + chance.below(SETS));
+    let count = usize::try_from(2 + set.below(7)).unwrap();
     let mut seats = Vec::new();
-    let count = usize::try_from(2 + chance.below(7)).unwrap();
     while seats.len() < count {
-        let number = u32::try_from(chance.below(u64::from(SEATS))).unwrap() + 1;
-        let seat = SeatId::new(1, number).unwrap();
+        let seat = SeatId::new(1, u32::try_from(set.below(SEATS)).unwrap() + 1).unwrap();
         if !seats.contains(&seat) {
             seats.push(seat);
         }
     }
+    // Named in another order each time.
+    let first = usize::try_from(chance.below(count as u64)).unwrap();
+    seats.rotate_left(first);
     seats
 }
 
@@ -145,6 +155,7 @@ async fn has(crowd: &Crowd, number: u64, hold: &Hold, patience: Duration, chance
     if given_back {
         crowd.ledger.releases(number);
         // In vain once it has lapsed; whoever does not wait does not know.
+        let patience = if chance.below(4) == 0 { patience } else { PATIENCE };
         let release = crowd.store.release(hold.reference(), &hold.owner);
         if let Ok(Ok(())) = tokio::time::timeout(patience, release).await {
             crowd.ledger.released(number);
@@ -152,15 +163,15 @@ async fn has(crowd: &Crowd, number: u64, hold: &Hold, patience: Duration, chance
     }
 }
 
-async fn watch(crowd: Arc<Crowd>) -> u32 {
+async fn watch(store: Arc<dyn SeatStore>, crowd: Arc<Crowd>) -> u32 {
     let (mut looked, mut most) = (0, 0);
     while !crowd.over.load(Ordering::SeqCst) {
         let from = Instant::now();
-        let status = crowd.store.status(crowd.event).await.unwrap();
+        let status = store.status(crowd.event).await.unwrap();
         most = most.max(crowd.ledger.agrees(&status, from, Instant::now()));
         looked += 1;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(most > 3, "at most {most} holds at a time");
+    assert!(most > 1, "at most {most} holds were certain at a time");
     looked
 }

@@ -99,7 +99,9 @@ impl Ledger {
             assert_eq!(attempt.seats & !rest, 0, "of {attempt:?} a part is lost or another's: {there:b}");
             rest &= !attempt.seats;
         }
-        let possible: Vec<u64> = possible.iter().map(|attempt| attempt.seats).collect();
+        let mut possible: Vec<u64> = possible.iter().map(|attempt| attempt.seats).collect();
+        possible.sort_unstable();
+        possible.dedup();
         let mut patience = 1_000_000;
         assert!(is_made_of(rest, &possible, &mut patience), "{rest:b} of {there:b} is no whole hold's");
         certain.len()

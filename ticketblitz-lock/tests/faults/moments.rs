@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ticketblitz_core::EventId;
 use ticketblitz_lock::{HoldState, LockError, SeatState, SeatStore};
 
-use super::backends::{Backend, PATIENCE, load, request, size};
+use super::backends::{Backend, PATIENCE, load, request, size, taken};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -39,6 +39,16 @@ async fn a_minute_is_a_minute(backend: Backend) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(start.elapsed() >= moment, "{:?}", start.elapsed());
+    // Whether or not anybody comes after it.
+    let hold = store.hold(&request(event, "alice", &["A2"], moment)).await.unwrap();
+    while taken(&*store, event).await.iter().any(|(name, _)| name == "A2") {
+        assert!(start.elapsed() < PATIENCE, "the hold does not lapse");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (it, owner) = (hold.reference(), &hold.owner);
+    assert!(matches!(store.begin_commit(it, owner, MINUTE).await, Err(LockError::NotHeld)));
+    assert!(matches!(store.extend(it, owner, MINUTE).await, Err(LockError::NotHeld)));
+    assert!(matches!(store.release(it, owner).await, Err(LockError::NotHeld)));
 }
 
 async fn retry_after(store: &dyn SeatStore, event: EventId) -> Duration {
