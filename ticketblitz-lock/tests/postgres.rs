@@ -5,10 +5,14 @@
 mod database;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "servers/own.rs"]
+mod own;
 #[path = "postgres/proxy.rs"]
 mod proxy;
 #[path = "postgres/server.rs"]
 mod server;
+#[path = "servers/soak.rs"]
+mod soak;
 
 use std::sync::Arc;
 
@@ -19,4 +23,4 @@ async fn store(clock: ManualClock) -> impl SeatStore {
     server::store(8).await.with_clock(Arc::new(clock))
 }
 
-ticketblitz_lock::conformance!(store);
+ticketblitz_lock::conformance!(store, histories: super::soak::soak(256, 10_000));

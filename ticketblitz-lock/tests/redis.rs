@@ -3,6 +3,8 @@
 
 #[path = "redis_server/server.rs"]
 mod server;
+#[path = "servers/soak.rs"]
+mod soak;
 
 use std::time::Duration;
 
@@ -15,4 +17,4 @@ async fn store(clock: ManualClock) -> impl SeatStore {
     RedisStore::connect_with(server::url(), options).await.unwrap()
 }
 
-ticketblitz_lock::conformance!(store, histories: 500);
+ticketblitz_lock::conformance!(store, histories: super::soak::soak(500, 10_000));

@@ -7,11 +7,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use ticketblitz_core::{Clock, SeatId, Timestamp};
+use ticketblitz_core::{Clock, ManualClock, SeatId, Timestamp};
 
 use super::Bench;
 use crate::{Cursor, EventSnapshot, Fence, Hold, HoldRequest, HoldState, LockError, Owner};
-use crate::{SeatState, Taken, TakenState, Want};
+use crate::{SeatState, SeatStore, Taken, TakenState, Want};
 use pure::{Known, Model, Phase};
 
 /// How many histories [`conformance!`](crate::conformance!) runs if it is not told.
@@ -22,6 +22,9 @@ const HOUSE: &str = "house";
 const FLOOR: u32 = 10;
 const LIMIT: u32 = 9;
 const CEILING: Duration = Duration::from_secs(100);
+
+/// Stores that are compared at the same time.
+const LANES: u32 = 4;
 
 /// The most histories that the search for a shorter one tries.
 const SHORTER: u32 = 2_000;
@@ -169,6 +172,16 @@ pub async fn agrees(bench: &Bench, histories: u32) {
             panic!("history {number} of {histories}: {difference}\n{history:#?}");
         }
     }
+}
+
+/// As [`agrees`], with a share of the histories on each of a few stores at the same time: on a server, most of a history
+/// is waiting.
+pub async fn all_agree<S: SeatStore>(make: impl AsyncFn(ManualClock) -> S, histories: u32) {
+    let lanes = (0..LANES).map(async |lane| {
+        let bench = Bench::of(&make).await;
+        agrees(&bench, (histories + lane) / LANES).await;
+    });
+    futures::future::join_all(lanes).await;
 }
 
 async fn shorten(

@@ -120,8 +120,7 @@ macro_rules! conformance {
         mod conforms {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn any_history_agrees_with_the_model() {
-                let bench = $crate::conformance::Bench::of(super::$store).await;
-                $crate::conformance::model::agrees(&bench, $histories).await;
+                $crate::conformance::model::all_agree(super::$store, $histories).await;
             }
 
             $(

@@ -8,7 +8,7 @@ use crate::error::LockError;
 use crate::types::{Cursor, Expired, Hold};
 
 /// How many lapsed holds are remembered.
-const KEEP: usize = 16_384;
+const KEEP: usize = 65_536;
 
 #[derive(Debug)]
 pub(super) struct Expiries {

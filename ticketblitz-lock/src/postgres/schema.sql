@@ -259,7 +259,7 @@ begin
     end loop;
 end $$;
 
--- Gives those that are untold their numbers, a batch at a time, and forgets all but the last 16,384.
+-- Gives those that are untold their numbers, a batch at a time, and forgets all but the last 65,536.
 create or replace function ticketblitz_lock.tell() returns void language plpgsql volatile as $$
 declare
     s ticketblitz_lock.stream;
@@ -272,8 +272,8 @@ begin
         where e.id = t.id;
     get diagnostics told = row_count;
     s.next := s.next + told;
-    if s.next - s.first > 16384 then
-        s.first := s.next - 16384;
+    if s.next - s.first > 65536 then
+        s.first := s.next - 65536;
         delete from ticketblitz_lock.expiries where n < s.first;
     end if;
     update ticketblitz_lock.stream set first = s.first, next = s.next where told > 0;
@@ -459,23 +459,37 @@ begin
     end if;
 
     alone := a.lapsed or _replacing is not null or cardinality(_seats) + cardinality(_ends) > 30;
+    if not alone then
+        -- A block of its own gives its locks back if it ends by its exception.
+        begin
+            perform pg_advisory_xact_lock_shared(key);
+            perform pg_advisory_xact_lock(k) from (
+                select distinct k from (
+                    select hashtextextended('seat ' || seat, key) from unnest(_seats) seat
+                    union all select hashtextextended('area ' || section, key) from unnest(_sections) section
+                    union all select hashtextextended('owner ' || _owner, key) where _limit is not null
+                    union all select hashtextextended('attempt ' || _attempt, key)
+                ) keys (k) where k is not null order by k
+            ) sorted;
+            -- What came since the first look and has lapsed since was there meanwhile: we may say that we met it.
+            a := ticketblitz_lock.judge(_event, _attempt, _owner, _limit, _seats, _ends, _sections, _quantities,
+                _candidates, _channels, _replacing, true, moment);
+            -- But not what had lapsed by the first look, of which others had only ended as much as they needed.
+            if a.code in ('unavailable', 'limit') and (ticketblitz_lock.judge(_event, _attempt, _owner, _limit, _seats,
+                _ends, _sections, _quantities, _candidates, _channels, _replacing, false, moment)).code = 'free'
+            then
+                raise sqlstate 'TB001';
+            end if;
+        exception when sqlstate 'TB001' then
+            alone := true;
+        end;
+    end if;
     if alone then
         perform pg_advisory_xact_lock(key);
         moment := ticketblitz_lock.clock(_now);
-    else
-        perform pg_advisory_xact_lock_shared(key);
-        perform pg_advisory_xact_lock(k) from (
-            select distinct k from (
-                select hashtextextended('seat ' || seat, key) from unnest(_seats) seat
-                union all select hashtextextended('area ' || section, key) from unnest(_sections) section
-                union all select hashtextextended('owner ' || _owner, key) where _limit is not null
-                union all select hashtextextended('attempt ' || _attempt, key)
-            ) keys (k) where k is not null order by k
-        ) sorted;
+        a := ticketblitz_lock.judge(_event, _attempt, _owner, _limit, _seats, _ends, _sections, _quantities, _candidates,
+            _channels, _replacing, false, moment);
     end if;
-    -- What came since the first look and has lapsed since was there meanwhile: not alone, we may say that we met it.
-    a := ticketblitz_lock.judge(_event, _attempt, _owner, _limit, _seats, _ends, _sections, _quantities, _candidates,
-        _channels, _replacing, not alone, moment);
     if a.code <> 'free' then
         return a;
     end if;

@@ -1,6 +1,5 @@
 //! What is in the tables, and how they come to be.
 
-use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use ticketblitz_lock::{
     Cursor, EventSnapshot, Fence, Hold, HoldRef, HoldRequest, LockError, SeatStore, Want,
 };
 
+use super::own::Own;
 use super::server::{new_schema, pool, schema, url};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -108,6 +108,50 @@ async fn losers_write_nothing() {
     let repeated = request(event, "carol", &["C1"]);
     let made = store.hold(&repeated).await.unwrap();
     assert_eq!(loser.hold(&repeated).await.unwrap().id, made.id);
+}
+
+/// Pitfall 15, by the server's own count of what it logs: a thousand losers, not a record.
+#[tokio::test]
+async fn losers_log_nothing() {
+    let pool = pool(&url(), 4).await;
+    let schema = schema(&pool).await;
+    let store = PostgresStore::in_schema(pool.clone(), &schema).unwrap().with_timeout(MINUTE);
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event).with_area("FLOOR", 2)).await.unwrap();
+    let hold = store.hold(&request(event, "alice", &["A1", "A2"])).await.unwrap();
+    store.hold(&request(event, "carol", &["A3"])).await.unwrap();
+    // One statement of a kind, as all who start at the same time have to make one extension.
+    let extension = "select pg_advisory_xact_lock(15); create extension if not exists pg_stat_statements";
+    sqlx::raw_sql(extension).execute(&pool).await.unwrap();
+    let so_far = async |what: &str| {
+        let sum = format!(
+            "select coalesce(sum({what}), 0)::bigint from pg_stat_statements where query like 'select%@.hold(%'"
+        );
+        number(&pool, &schema, &sum).await
+    };
+    let before = (so_far("calls").await, so_far("wal_records").await);
+    assert!(before.0 == 2 && before.1 > 0, "who wins does: {before:?}");
+    let losers = (0..1_000).map(|n| {
+        let (store, who) = (store.clone(), format!("loser {n}"));
+        let wanted = match n % 4 {
+            0 => request(event, &who, &["B1", "A2", "B2"]).limit(4),
+            1 => HoldRequest::new(event, who, Want::Area { section: "FLOOR".into(), quantity: 3 }),
+            2 => request(event, "alice", &["B1"]).limit(2),
+            _ => request(event, &who, &["A3"]).replacing(hold.reference()),
+        };
+        tokio::spawn(async move { store.hold(&wanted).await })
+    });
+    for lost in join_all(losers).await {
+        let lost = lost.unwrap();
+        assert!(
+            matches!(
+                lost,
+                Err(LockError::Unavailable(_) | LockError::LimitExceeded { .. } | LockError::NotHeld)
+            ),
+            "{lost:?}"
+        );
+    }
+    assert_eq!((so_far("calls").await, so_far("wal_records").await), (before.0 + 1_000, before.1));
 }
 
 /// One attempt sent for several seats at once is one hold; who else sends it is told so, by the store and not by a
@@ -306,58 +350,11 @@ async fn what_has_ended_is_forgotten() {
     assert_eq!(store.expired(&Cursor::default(), 100).await.unwrap().holds.len(), 60);
 }
 
-/// A server of this test's own, which it may kill.
-struct Server {
-    directory: String,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Self {
-        let output = script(&["start", "postgres"]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let value = |name: &str| {
-            let mark = format!("export {name}=");
-            let line = text.lines().find_map(|line| line.strip_prefix(&mark));
-            line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr))).to_owned()
-        };
-        Self { directory: value("TEST_SERVICES"), url: value("TEST_POSTGRES_URL") }
-    }
-
-    /// As a power cut would: nothing is written to the disk any more.
-    fn crash_and_start(&self) {
-        let data = format!("{}/postgres/data", self.directory);
-        let started = std::fs::read_to_string(format!("{data}/postmaster.opts")).unwrap();
-        let program = started.split_whitespace().next().unwrap().replace("bin/postgres", "bin/pg_ctl");
-        let log = format!("{}/postgres/log", self.directory);
-        let restart = ["-D", &data, "-l", &log, "-m", "immediate", "-w", "restart"];
-        let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-        let mut command = Command::new(if is_root { "runuser" } else { &program });
-        if is_root {
-            command.args(["-u", "postgres", "--", &program]);
-        }
-        let output =
-            command.args(restart).current_dir("/").stdout(std::process::Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        script(&["stop", &self.directory]);
-    }
-}
-
-fn script(arguments: &[&str]) -> Output {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services");
-    Command::new(script).args(arguments).output().unwrap()
-}
-
 /// What was answered is there after a crash, and fences rise on: the truth had seen one from a clock that ran ahead, so
 /// that it is not the time that makes them.
 #[tokio::test]
 async fn a_crash_of_the_server_loses_nothing_that_was_answered() {
-    let server = Server::start();
+    let server = Own::start("postgres");
     let pool = pool(&server.url, 2).await;
     ticketblitz_lock::postgres::setup(&pool).await.unwrap();
     let store = PostgresStore::new(pool);
@@ -368,7 +365,8 @@ async fn a_crash_of_the_server_loses_nothing_that_was_answered() {
     let hold = store.hold(&wanted).await.unwrap();
     let paying = store.hold(&request(event, "bob", &["B1"])).await.unwrap();
     store.begin_commit(paying.reference(), &paying.owner, MINUTE).await.unwrap();
-    server.crash_and_start();
+    server.crash("QUIT");
+    server.start_again();
 
     // The connections are gone, and the pool finds out one by one.
     let end = SystemClock.now() + MINUTE;

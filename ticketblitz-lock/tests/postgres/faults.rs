@@ -1,7 +1,5 @@
-//! Answers that are lost, servers that are away, callers that go away.
+//! Answers that are lost, servers that are away.
 
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -225,56 +223,4 @@ async fn a_server_that_is_away_is_a_failure_in_time() {
         assert!(matches!(store.status(event).await, Err(LockError::Backend { .. })));
         assert!(started.elapsed() < MINUTE);
     }
-}
-
-/// Lets the caller go away after so many polls. None if it went; polls end with its future.
-async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = Box::pin(future);
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
-
-/// Pitfall 12: dropped at every await, everything is done whole or not at all, and the two connections stay usable.
-#[tokio::test]
-async fn a_caller_that_goes_away_leaves_no_half_and_no_broken_connection() {
-    let wire = Arc::new(wire(2).await);
-    let store = &wire.store;
-    let alice = owner("alice");
-    for round in 0..40 {
-        let (polls, row) = (round % 20, round + 1);
-        let (one, two) = (format!("A{row}"), format!("B{row}"));
-        let request = wire.request(&[&one, &two]);
-        dropped_after(polls, store.hold(&request)).await;
-        // Sent again, it is one hold, of both.
-        let hold = store.hold(&request).await.unwrap();
-        let there = wire.taken().await;
-        assert_eq!(there.len(), 2, "{there:?}");
-        let it = hold.reference();
-        dropped_after(polls, store.extend(it, &alice, MINUTE)).await;
-        dropped_after(polls, store.status(wire.event)).await;
-        dropped_after(polls, store.begin_commit(it, &alice, MINUTE)).await;
-        store.begin_commit(it, &alice, MINUTE).await.unwrap();
-        let booking = BookingId::new();
-        dropped_after(polls, store.sold(it, hold.fence, booking)).await;
-        store.sold(it, hold.fence, booking).await.unwrap();
-        dropped_after(polls, store.reopen(wire.event, booking)).await;
-        store.reopen(wire.event, booking).await.unwrap();
-        dropped_after(polls, store.expired(&Cursor::default(), 1)).await;
-        dropped_after(polls, store.load(&EventSnapshot::new(wire.event))).await;
-        assert_eq!(wire.taken().await, []);
-    }
-    // Both connections, at the same time.
-    let event = wire.event;
-    let all = (0..8).map(|_| {
-        let store = wire.store.clone();
-        async move { store.status(event).await.unwrap() }
-    });
-    assert_eq!(futures::future::join_all(all).await.len(), 8);
 }

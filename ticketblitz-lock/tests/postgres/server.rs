@@ -24,6 +24,7 @@ pub async fn pool(url: &str, size: u32) -> PgPool {
 }
 
 /// A store in a schema of its own, on a pool of this size.
+#[allow(dead_code)] // by some of the files that have this module
 pub async fn store(size: u32) -> PostgresStore {
     let pool = pool(&url(), size).await;
     let schema = schema(&pool).await;

@@ -1,8 +1,5 @@
-//! Answers that are lost, servers that are away, callers who go.
+//! Answers that are lost, servers that are away.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use ticketblitz_core::BookingId;
@@ -10,7 +7,7 @@ use ticketblitz_lock::{LockError, RedisStore, SeatState, SeatStore};
 
 use super::proxy::Proxy;
 use super::trips::everything;
-use super::{Bench, GRACE, TTL, owner, server, shared, unknown};
+use super::{Bench, GRACE, TTL, server, shared, unknown};
 
 /// A bench that reaches the server through a proxy. The server has all the scripts: the answer that is cut is not the one
 /// that it lacks one.
@@ -156,57 +153,4 @@ async fn a_connection_that_ended_in_between_is_made_again() {
         proxy.hang_up().await;
         bench.store.release(hold.reference(), &hold.owner).await.unwrap();
     }
-}
-
-/// Pitfall 12: a caller who goes away at any point leaves a whole effect or none, and a store that works.
-#[tokio::test]
-async fn whoever_goes_away_leaves_it_whole_and_usable() {
-    let _shared = shared().await;
-    let bench = Bench::new().await;
-    let store = &bench.store;
-    let mut left = 0;
-    for polls in 0..8 {
-        let request = bench.request("alice", &["A1", "A2"]);
-        left += u32::from(after(polls, store.hold(&request)).await.is_none());
-        let taken = bench.taken().await.len();
-        assert!(taken == 0 || taken == 2, "{taken}");
-        let hold = store.hold(&request).await.unwrap();
-        let (it, booking) = (hold.reference(), BookingId::new());
-        after(polls, store.extend(it, &hold.owner, TTL)).await;
-        after(polls, store.begin_commit(it, &hold.owner, GRACE)).await;
-        after(polls, store.status(bench.event)).await;
-        store.begin_commit(it, &hold.owner, GRACE).await.unwrap();
-        after(polls, store.sold(it, hold.fence, booking)).await;
-        store.sold(it, hold.fence, booking).await.unwrap();
-        after(polls, store.load(&bench.snapshot())).await;
-        after(polls, store.expired(&ticketblitz_lock::Cursor::default(), 9)).await;
-        after(polls, store.reopen(bench.event, booking)).await;
-        store.reopen(bench.event, booking).await.unwrap();
-        let last = bench.held("bob", &["A1", "A2"]).await;
-        after(polls, store.release(last.reference(), &owner("bob"))).await;
-        match store.release(last.reference(), &owner("bob")).await {
-            Ok(()) | Err(LockError::NotHeld) => {}
-            Err(error) => panic!("{error:?}"),
-        }
-        assert_eq!(bench.taken().await, []);
-    }
-    assert!(left > 1, "some were dropped while they waited");
-}
-
-/// The answer, if it comes within so many polls; else the future is dropped.
-async fn after<F: Future>(polls: u32, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }

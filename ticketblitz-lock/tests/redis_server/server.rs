@@ -15,15 +15,6 @@ pub fn url() -> &'static str {
     })
 }
 
-/// `short` in the ordinary suite; where `SOAK` is set, so many times `full`.
-#[allow(dead_code, clippy::disallowed_methods)] // by some of the files that have this module; a test's own setting
-pub fn soak(short: u64, full: u64) -> u64 {
-    match std::env::var("SOAK") {
-        Ok(times) => full * times.parse::<u64>().expect("SOAK is a whole number"),
-        Err(_) => short,
-    }
-}
-
 /// Of keys that nobody else uses.
 pub fn prefix() -> String {
     format!("test-{}", EventId::new())

@@ -11,7 +11,7 @@
 --
 -- Fences are text of twenty digits: they are compared as such, and a number of Lua's ends at 2^53.
 local TAKEN, HOLDS, DUE, LAPSED, LEFT = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local LATEST, HOUR, BATCH, KEEP_LAPSED = 253402207199999999, 3600000000, 64, 16384
+local LATEST, HOUR, BATCH, KEEP_LAPSED = 253402207199999999, 3600000000, 64, 65536
 local PHASE, UNTIL, FENCE, CEILING, BOOKING, OWNER, WANT, ASKED, ATTEMPT = 1, 2, 3, 4, 5, 6, 7, 8, 9
 local COUNTER = { H = '1', P = '2', S = '3' }
 local call = redis.call

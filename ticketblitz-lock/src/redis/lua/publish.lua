@@ -1,6 +1,6 @@
 -- Puts what lapsed into the stream, each once, and reads it. KEYS: as look.lua. ARGV: ms to keep, the moment of looking,
 -- cursor or '', how many holds at most, how many events are gone, these, then event and `number:record` of each hold.
-local EVENTS, STREAM, NUMBERS, KEEP = KEYS[1], KEYS[2], KEYS[3], 16384
+local EVENTS, STREAM, NUMBERS, KEEP = KEYS[1], KEYS[2], KEYS[3], 65536
 local call = redis.call
 
 local function number(n) return string.format('%.0f', n) end
