@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::poll;
-use ticketblitz_core::{BookingId, Clock, EventId, ManualClock, SeatId, Timestamp};
+use ticketblitz_core::{BookingId, Clock, EventId, ManualClock, SeatId, SystemClock, Timestamp};
 use ticketblitz_lock::{
     Cursor, EventSnapshot, Fence, Hold, HoldRequest, LockError, RedisStore, SeatState, SeatStore, Want,
 };
@@ -196,12 +196,33 @@ async fn what_is_unusual_among_them_is_answered_all_the_same() {
     assert!(answers.iter().all(|answer| matches!(answer, Err(LockError::NotLoaded))), "{answers:?}");
 }
 
+/// One of those who come together cleans up what is due, as one alone does; the others do not wait for that.
+#[tokio::test]
+async fn what_is_due_is_cleaned_up() {
+    let _shared = shared().await;
+    let bench = Bench::new().await;
+    let short = |n: u32| HoldRequest::new(bench.event, "early", numbered([n])).ttl(Duration::from_secs(2));
+    let early = at_once(&bench.store, &(0..200).map(short).collect::<Vec<_>>()).await;
+    let last = early.into_iter().map(Result::unwrap).next_back().unwrap();
+    while bench.store.get(last.reference()).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let due = format!("{{{}:{}}}:due", bench.prefix, bench.event);
+    let now = SystemClock.now().as_micros().to_string();
+    let before: u64 = bench.ask(&["ZCOUNT", &due, "-inf", &now]).await;
+    assert!(before >= 128, "{before} are due");
+    let requests: Vec<_> = (300..304).map(|n| HoldRequest::new(bench.event, "ann", numbered([n]))).collect();
+    assert!(at_once(&bench.store, &requests).await.iter().all(Result::is_ok));
+    let after: u64 = bench.ask(&["ZCOUNT", &due, "-inf", &now]).await;
+    assert_eq!(before - after, 128, "the first, and one of the others");
+}
+
 /// Fewer calls than holds, each of bounded size; and a fence ahead of the time is gone on from.
 #[tokio::test]
 async fn they_share_calls() {
     let _shared = shared().await;
     let bench = Bench::new().await;
-    let ahead = Fence::new(u64::try_from(ticketblitz_core::SystemClock.now().as_micros()).unwrap() * 2);
+    let ahead = Fence::new(u64::try_from(SystemClock.now().as_micros()).unwrap() * 2);
     bench.store.load(&bench.snapshot().with_fence_floor(ahead)).await.unwrap();
     let ask = |n: u32, seats: u32| {
         let want = numbered((0..seats).map(|seat| n * seats + seat));
