@@ -3,8 +3,10 @@
 mod expiries;
 mod link;
 mod options;
+mod queue;
 mod scripts;
 mod status;
+mod together;
 mod wire;
 
 pub use ::redis as driver;
@@ -23,6 +25,7 @@ use crate::types::{
 };
 use link::{Failure, Link};
 pub use options::RedisOptions;
+use queue::Queue;
 use scripts::Script;
 use wire::Args;
 
@@ -76,6 +79,7 @@ const OUTLAST: Duration = Duration::from_secs(400 * 86_400);
 #[derive(Debug, Clone)]
 pub struct RedisStore {
     link: Arc<Link>,
+    queue: Arc<Queue>,
     options: RedisOptions,
 }
 
@@ -104,7 +108,7 @@ impl RedisStore {
     /// [`LockError::Backend`], as [`connect_with`](Self::connect_with).
     pub async fn connect_client(client: &driver::Client, options: RedisOptions) -> Result<Self, LockError> {
         let link = Link::open(client, options.connect_timeout, options.response_timeout).await;
-        Ok(Self { link: Arc::new(link.map_err(Failure::of_read)?), options })
+        Ok(Self { link: Arc::new(link.map_err(Failure::of_read)?), queue: Arc::default(), options })
     }
 
     /// All that any script on the event touches.
@@ -128,11 +132,21 @@ impl RedisStore {
     }
 
     async fn run(&self, script: &Script, event: EventId, args: Args) -> Result<driver::Value, Failure> {
-        self.link.run(script, &self.keys(event), &args.0).await
+        self.link.run(script, &self.keys(event), &args).await
     }
 
     async fn change(&self, script: &Script, event: EventId, args: Args) -> Result<driver::Value, LockError> {
         self.run(script, event, args).await.map_err(Failure::of_change)
+    }
+
+    /// A hold in a call by itself, whatever it is.
+    async fn hold_alone(&self, request: &HoldRequest) -> Result<Hold, LockError> {
+        let asked = self.run(&scripts::HOLD, request.event, tell_request(self.args(), request)).await;
+        let answer = asked.map_err(|failure| match failure {
+            Failure::Lost(_) => LockError::OutcomeUnknown { attempt: Some(request.attempt) },
+            refused => refused.of_change(),
+        })?;
+        wire::hold(request.event, answer, request.limit.unwrap_or_default())
     }
 }
 
@@ -149,7 +163,7 @@ impl SeatStore for RedisStore {
         wire::done(loaded?)?;
         // Afterwards: the stream may just be forgetting the event's former life.
         let args = Args::default().number(self.keep_stream()).id(Some(event));
-        let registered = self.link.run(&scripts::REGISTER, &self.stream_keys(), &args.0).await;
+        let registered = self.link.run(&scripts::REGISTER, &self.stream_keys(), &args).await;
         wire::done(registered.map_err(Failure::of_change)?)
     }
 
@@ -159,12 +173,10 @@ impl SeatStore for RedisStore {
 
     async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError> {
         request.validate(CAPABILITIES.max_units)?;
-        let asked = self.run(&scripts::HOLD, request.event, tell_request(self.args(), request)).await;
-        let answer = asked.map_err(|failure| match failure {
-            Failure::Lost(_) => LockError::OutcomeUnknown { attempt: Some(request.attempt) },
-            refused => refused.of_change(),
-        })?;
-        wire::hold(request.event, answer, request.limit.unwrap_or_default())
+        if together::is_usual(request) {
+            return self.hold_in_turn(request).await;
+        }
+        self.hold_alone(request).await
     }
 
     async fn get(&self, hold: HoldRef) -> Result<Hold, LockError> {
@@ -242,7 +254,7 @@ fn tell_snapshot(args: Args, snapshot: &EventSnapshot) -> Args {
     args = args.channels(&channels).number(2 * reserved);
     for channel in &channels {
         for seat in &channel.seats {
-            args = args.text(format!("r{seat}")).text(&channel.name);
+            args = args.shown(format_args!("r{seat}")).text(&channel.name);
         }
     }
     for taken in &snapshot.taken {

@@ -1,7 +1,8 @@
-//! Redis: one multiplexed connection for the holds and for what they are held against.
+//! Redis. The holds go over one multiplexed connection. What they are held against goes over a connection each, as an
+//! application has it that locks by SET NX PX, and over one multiplexed connection too.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use benches::table::{Goal, Row, Table};
 use deadpool_redis::redis::aio::MultiplexedConnection;
@@ -34,6 +35,33 @@ impl Keys {
     }
 }
 
+/// As many connections as callers: each has one for as long as it asks, and nothing is asked before that.
+#[derive(Clone)]
+struct Each(Arc<Mutex<Vec<MultiplexedConnection>>>);
+
+impl Each {
+    async fn open(client: &Client) -> Result<Self, RedisError> {
+        let mut connections = Vec::with_capacity(CLIENTS);
+        for _ in 0..CLIENTS {
+            connections.push(client.get_multiplexed_async_connection().await?);
+        }
+        Ok(Self(Arc::new(Mutex::new(connections))))
+    }
+
+    async fn lend<F: Future<Output = ()>>(self, work: impl FnOnce(MultiplexedConnection) -> F) {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = taken.expect("one for each caller");
+        work(connection.clone()).await;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+impl std::fmt::Debug for Each {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Each").finish_non_exhaustive()
+    }
+}
+
 async fn ping(mut connection: MultiplexedConnection) {
     cmd("PING").query_async::<()>(&mut connection).await.expect("it answers");
 }
@@ -61,6 +89,7 @@ async fn four_after_another(pool: Pool, keys: Keys) {
 struct Bench {
     locks: SeatLocks,
     connection: MultiplexedConnection,
+    each: Each,
     pool: Pool,
 }
 
@@ -70,10 +99,11 @@ impl Bench {
         let locks = RedisStore::connect(url).await.map_err(|error| format!("{error:?}"))?;
         let client = Client::open(url).map_err(told)?;
         let connection = client.get_multiplexed_async_connection().await.map_err(told)?;
+        let each = Each::open(&client).await.map_err(told)?;
         let mut config = Config::from_url(url);
         config.pool = Some(deadpool_redis::PoolConfig::new(CLIENTS));
         let pool = config.create_pool(Some(Runtime::Tokio1)).map_err(|error| error.to_string())?;
-        Ok(Self { locks: SeatLocks::new(locks), connection, pool })
+        Ok(Self { locks: SeatLocks::new(locks), connection, each, pool })
     }
 
     async fn one_client(&self, scale: Scale) -> Result<[f64; 2], LockError> {
@@ -85,20 +115,57 @@ impl Bench {
         ])
     }
 
-    async fn crowd(&self, scale: Scale) -> Result<[f64; 6], LockError> {
+    async fn crowd(&self, scale: Scale) -> Result<[f64; 8], LockError> {
         let (times, keys, pool) = (scale.of(CROWD), Keys::new(), self.pool.clone());
         let [for_ping, for_set] = [self.connection.clone(), self.connection.clone()];
+        let [each_ping, each_set] = [self.each.clone(), self.each.clone()];
         let (one, four, losing) =
             (Sale::open(&self.locks).await?, Sale::open(&self.locks).await?, Sale::open(&self.locks).await?);
-        let (taken, pool_keys): (Arc<[SeatId]>, _) = (losing.taken(1).await?, keys.clone());
+        let taken: Arc<[SeatId]> = losing.taken(1).await?;
+        let [each_keys, pool_keys] = [keys.clone(), keys.clone()];
         Ok([
             rate(times, move || ping(for_ping.clone())).await,
+            rate(times, move || each_ping.clone().lend(ping)).await,
             rate(times, move || set_nx_px(for_set.clone(), keys.clone())).await,
+            rate(times, move || {
+                let keys = each_keys.clone();
+                each_set.clone().lend(|connection| set_nx_px(connection, keys))
+            })
+            .await,
             rate(times, move || one.clone().hold(1)).await,
             rate(times, move || four.clone().hold(4)).await,
             rate(times, move || losing.clone().lose(Arc::clone(&taken))).await,
             rate(times / 4, move || four_after_another(pool.clone(), pool_keys.clone())).await,
         ])
+    }
+}
+
+/// A connection each is what the goals were set against; one for all, what a server can do at most.
+fn tell_crowd(many: &[[f64; 8]], table: &mut Table) {
+    const EACH: &str = "a connection each";
+    const SHARED: &str = "one multiplexed connection";
+    let [ping, each_ping, set, each_set, one, four, losing, after_another] = medians(many);
+    for (what, beside, measured, floor, goal) in [
+        ("SET NX PX of 1 seat, a connection each", "PING", each_set, (each_ping, EACH), None),
+        ("SET NX PX of 1 seat, one multiplexed connection", "PING", set, (ping, SHARED), None),
+        ("hold of 1 seat", "SET NX PX", one, (each_set, EACH), Some(0.7)),
+        ("hold of 1 seat", "SET NX PX", one, (set, SHARED), None),
+        ("hold of 4 seats", "SET NX PX of one", four, (each_set, EACH), Some(0.6)),
+        ("hold of 4 seats", "SET NX PX of one", four, (set, SHARED), None),
+        (
+            "four SET NX PX one after the other, each caller with a pool's connection",
+            "SET NX PX of one",
+            after_another,
+            (each_set, EACH),
+            None,
+        ),
+        ("losing hold", "PING", losing, (each_ping, EACH), Some(0.9)),
+        ("losing hold", "PING", losing, (ping, SHARED), None),
+    ] {
+        let (floor, how) = floor;
+        let what = format!("Redis: {what}, beside {beside} over {how}, {CLIENTS} clients");
+        let goals = goal.map(Goal::RatioAtLeast).into_iter().collect();
+        table.add(Row { what, unit: "/s", measured, floor: Some(floor), goals });
     }
 }
 
@@ -113,22 +180,6 @@ pub(crate) async fn measure(url: &str, scale: Scale, table: &mut Table) -> Resul
     let what = "Redis: hold of 1 seat, one client, p50, beside PING".to_owned();
     let goals = vec![Goal::RatioAtMost(1.5)];
     table.add(Row { what, unit: "us", measured: hold, floor: Some(ping), goals });
-    let [ping, set, one, four, losing, after_another] = medians(&many);
-    for (what, measured, floor, goal) in [
-        ("SET NX PX of 1 seat, beside PING", set, ping, None),
-        ("hold of 1 seat, beside SET NX PX", one, set, Some(0.7)),
-        ("hold of 4 seats, beside SET NX PX of one", four, set, Some(0.6)),
-        (
-            "four SET NX PX one after the other, each caller with a pool's connection, beside one",
-            after_another,
-            set,
-            None,
-        ),
-        ("losing hold, beside PING", losing, ping, Some(0.9)),
-    ] {
-        let what = format!("Redis: {what}, {CLIENTS} clients");
-        let goals = goal.map(Goal::RatioAtLeast).into_iter().collect();
-        table.add(Row { what, unit: "/s", measured, floor: Some(floor), goals });
-    }
+    tell_crowd(&many, table);
     Ok(())
 }

@@ -26,7 +26,7 @@ impl RedisStore {
         }
         let keys = self.stream_keys();
         let args = Args::default().number(self.keep_stream()).number(EVENTS);
-        let looked = self.link.run(&scripts::LOOK, &keys, &args.0).await;
+        let looked = self.link.run(&scripts::LOOK, &keys, &args).await;
         let looked = wire::list(looked.map_err(super::Failure::of_read)?)?;
         let (stamp, events) = looked.split_first().ok_or_else(|| wire::unreadable(&looked))?;
 
@@ -40,9 +40,9 @@ impl RedisStore {
         }
         let args = Args::default().number(self.keep_stream()).text(wire::text(stamp)?);
         let mut args = args.text(cursor).number(limit).number(gone.len());
-        args.0.extend(gone.iter().map(|event| event.as_bytes().to_vec()));
-        args.0.extend(lapsed.iter().map(|part| part.to_vec()));
-        let answer = self.link.run(&scripts::PUBLISH, &keys, &args.0).await;
+        args = gone.iter().fold(args, Args::text);
+        args = lapsed.iter().fold(args, |args, part| args.part(part));
+        let answer = self.link.run(&scripts::PUBLISH, &keys, &args).await;
         read(answer.map_err(super::Failure::of_read)?)
     }
 
@@ -51,7 +51,7 @@ impl RedisStore {
         let [event, seen] = event else { return Err(wire::unreadable(event)) };
         let id: EventId = wire::text(event)?.parse().map_err(|_| wire::unreadable(event))?;
         let args = self.args().text(wire::text(seen)?).number(HOLDS);
-        let answer = self.link.run(&scripts::COLLECT, &self.keys(id), &args.0).await;
+        let answer = self.link.run(&scripts::COLLECT, &self.keys(id), &args).await;
         let mut answer = wire::list(answer.map_err(super::Failure::of_read)?)?;
         let (Some(entries), Some(state)) = (answer.pop(), answer.pop()) else {
             return Err(wire::unreadable(answer));

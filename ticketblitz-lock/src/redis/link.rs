@@ -15,6 +15,7 @@ use super::driver::{
     ServerErrorKind, Value,
 };
 use super::scripts::Script;
+use super::wire::Args;
 use crate::error::LockError;
 
 /// What became of a command that was not answered as it should.
@@ -95,15 +96,13 @@ impl Link {
     }
 
     /// Runs a script, as its hash; as a whole if the server does not have it (any more).
-    pub(super) async fn run(
-        &self,
-        script: &Script,
-        keys: &[String],
-        args: &[Vec<u8>],
-    ) -> Result<Value, Failure> {
+    pub(super) async fn run(&self, script: &Script, keys: &[String], args: &Args) -> Result<Value, Failure> {
         let command = |name: &str, what: &str| {
             let mut command = driver::cmd(name);
-            command.arg(what).arg(keys.len()).arg(keys).arg(args);
+            command.arg(what).arg(keys.len()).arg(keys);
+            for part in args.iter() {
+                command.arg(part);
+            }
             command
         };
         // What has many parts takes the server longer: a snapshot may have a hundred thousand.

@@ -22,6 +22,7 @@ macro_rules! scripts {
 
 scripts! {
     HOLD = "usual_hold.lua" "common.lua" "hold.lua";
+    HOLD_TOGETHER = "hold_together.lua";
     GET = "common.lua" "get.lua";
     EXTEND = "common.lua" "extend.lua";
     RELEASE = "common.lua" "release.lua";

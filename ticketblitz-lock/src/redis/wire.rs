@@ -1,5 +1,8 @@
 //! What the scripts are told, and how their answers are read.
 
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use ticketblitz_core::{EventId, SeatId, Timestamp};
@@ -17,22 +20,63 @@ pub(super) fn unreadable(what: impl std::fmt::Debug) -> LockError {
     LockError::backend(Unreadable(format!("{what:?}")))
 }
 
-/// The arguments of a script.
+/// The arguments of a script, one after the other in one piece.
 #[derive(Debug, Default)]
-pub(super) struct Args(pub(super) Vec<Vec<u8>>);
+pub(super) struct Args {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
 
 impl Args {
-    pub(super) fn text(mut self, text: impl AsRef<str>) -> Self {
-        self.0.push(text.as_ref().as_bytes().to_vec());
+    pub(super) fn with_capacity(count: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| self.bytes.get(start..*end).unwrap_or_default())
+    }
+
+    pub(super) fn part(mut self, part: &[u8]) -> Self {
+        self.bytes.extend_from_slice(part);
+        self.ends.push(self.bytes.len());
         self
     }
 
-    pub(super) fn number(self, number: impl ToString + Copy) -> Self {
-        self.text(number.to_string())
+    /// Some of another's.
+    pub(super) fn some_of(mut self, other: &Self, places: Range<usize>) -> Self {
+        let place =
+            |at: usize| at.checked_sub(1).and_then(|at| other.ends.get(at)).copied().unwrap_or_default();
+        let (start, before) = (place(places.start), self.bytes.len());
+        self.bytes.extend_from_slice(other.bytes.get(start..place(places.end)).unwrap_or_default());
+        self.ends.extend(places.filter_map(|at| other.ends.get(at)).map(|end| end - start + before));
+        self
     }
 
-    pub(super) fn id(self, id: Option<impl ToString>) -> Self {
-        self.text(id.map(|id| id.to_string()).unwrap_or_default())
+    pub(super) fn text(self, text: impl AsRef<str>) -> Self {
+        self.part(text.as_ref().as_bytes())
+    }
+
+    /// As it is shown.
+    pub(super) fn shown(mut self, what: impl fmt::Display) -> Self {
+        let _infallible = write!(self.bytes, "{what}");
+        self.ends.push(self.bytes.len());
+        self
+    }
+
+    pub(super) fn number(self, number: impl fmt::Display) -> Self {
+        self.shown(number)
+    }
+
+    pub(super) fn id(self, id: Option<impl fmt::Display>) -> Self {
+        match id {
+            Some(id) => self.shown(id),
+            None => self.text(""),
+        }
     }
 
     pub(super) fn micros(self, duration: Duration) -> Self {
@@ -41,13 +85,13 @@ impl Args {
 
     /// Twenty digits, so that fences are compared as text.
     pub(super) fn fence(self, fence: Fence) -> Self {
-        self.text(format!("{:020}", fence.as_u64()))
+        self.shown(format_args!("{:020}", fence.as_u64()))
     }
 
     pub(super) fn want(self, want: &Want) -> Self {
         match want {
             Want::Seats(seats) => self.text(joined(seats)),
-            Want::Area { section, quantity } => self.text(format!("#{quantity}:{section}")),
+            Want::Area { section, quantity } => self.shown(format_args!("#{quantity}:{section}")),
         }
     }
 
@@ -61,8 +105,12 @@ impl Args {
     }
 }
 
-fn joined(seats: &[SeatId]) -> String {
-    seats.iter().map(SeatId::to_string).collect::<Vec<_>>().join(" ")
+pub(super) fn joined(seats: &[SeatId]) -> String {
+    let mut text = String::with_capacity(8 * seats.len());
+    for (at, seat) in seats.iter().enumerate() {
+        let _infallible = write!(text, "{}{seat}", if at == 0 { "" } else { " " });
+    }
+    text
 }
 
 /// The text of a value of the server's.

@@ -6,6 +6,7 @@ mod keys;
 mod monitor;
 mod proxy;
 mod server;
+mod together;
 mod trips;
 
 use std::sync::Arc;
