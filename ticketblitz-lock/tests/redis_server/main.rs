@@ -6,6 +6,8 @@ mod keys;
 mod monitor;
 mod proxy;
 mod server;
+#[path = "../servers/soak.rs"]
+mod soak;
 mod together;
 mod trips;
 
