@@ -5,6 +5,7 @@ mod crowd;
 mod faults;
 mod keys;
 mod monitor;
+mod pool;
 mod proxy;
 mod server;
 mod together;
