@@ -5,10 +5,12 @@ mod link;
 mod options;
 mod queue;
 mod scripts;
+mod source;
 mod status;
 mod together;
 mod wire;
 
+pub use ::deadpool_redis;
 pub use ::redis as driver;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use link::{Failure, Link};
 pub use options::RedisOptions;
 use queue::Queue;
 use scripts::Script;
+use source::Source;
 use wire::Args;
 
 const CAPABILITIES: Capabilities = Capabilities::new(Durability::Server, FenceScope::Event, 10_000);
@@ -107,7 +110,36 @@ impl RedisStore {
     /// # Errors
     /// [`LockError::Backend`], as [`connect_with`](Self::connect_with).
     pub async fn connect_client(client: &driver::Client, options: RedisOptions) -> Result<Self, LockError> {
-        let link = Link::open(client, options.connect_timeout, options.response_timeout).await;
+        let source = Source::server(client).map_err(LockError::backend)?;
+        Self::open(source, options).await
+    }
+
+    /// Takes its connection out of a pool of the application's: what the pool connects to, and how, is what this does.
+    ///
+    /// The one connection is taken for good when the store is made, and another when that is lost; the pool may then
+    /// give as many as before to everybody else. So nothing is asked of the pool before an operation, nor by the pool of
+    /// the server. The pool's own timeouts count while a connection is made, besides
+    /// [`connect_timeout`](RedisOptions::connect_timeout); its response timeout does not.
+    ///
+    /// ```no_run
+    /// use ticketblitz_lock::redis::deadpool_redis::{Config, Runtime};
+    /// use ticketblitz_lock::{RedisOptions, RedisStore, SeatLocks};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = Config::from_url("redis://127.0.0.1:6379").create_pool(Some(Runtime::Tokio1))?;
+    /// let locks = SeatLocks::new(RedisStore::from_pool(pool.clone(), RedisOptions::default()).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`LockError::Backend`], as [`connect_with`](Self::connect_with), and if the pool has no connection to give.
+    pub async fn from_pool(pool: deadpool_redis::Pool, options: RedisOptions) -> Result<Self, LockError> {
+        Self::open(Source::Pool(pool), options).await
+    }
+
+    async fn open(source: Source, options: RedisOptions) -> Result<Self, LockError> {
+        let link = Link::open(source, options.connect_timeout, options.response_timeout).await;
         Ok(Self { link: Arc::new(link.map_err(Failure::of_read)?), queue: Arc::default(), options })
     }
 

@@ -2,19 +2,15 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as Turn;
 use tokio::time::timeout;
 
-use super::driver::aio::MultiplexedConnection;
-use super::driver::{
-    self, AsyncConnectionConfig, Client, Cmd, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError,
-    ServerErrorKind, Value,
-};
+use super::driver::{self, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use super::scripts::Script;
+use super::source::{Line, Source};
 use super::wire::Args;
 use crate::error::LockError;
 
@@ -28,7 +24,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn refused(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(super) fn refused(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Refused(Arc::new(source))
     }
 
@@ -54,15 +50,8 @@ impl Failure {
 )]
 pub(super) struct WrongPolicy(String);
 
-#[derive(Clone)]
-struct Line {
-    connection: MultiplexedConnection,
-    /// Cleared by the connection itself when it ends: what is sent afterwards would only seem to be lost.
-    up: Arc<AtomicBool>,
-}
-
 pub(super) struct Link {
-    client: Client,
+    source: Source,
     line: Mutex<Option<Line>>,
     /// One connects; whoever comes meanwhile waits for that connection.
     connecting: Turn<()>,
@@ -72,25 +61,19 @@ pub(super) struct Link {
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
-            .field("server", self.client.get_connection_info().addr())
-            .finish_non_exhaustive()
+        f.debug_struct("Link").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
 impl Link {
     /// Connects to the server.
     pub(super) async fn open(
-        client: &Client,
+        source: Source,
         connect_timeout: Duration,
         response_timeout: Duration,
     ) -> Result<Self, Failure> {
-        // The third protocol, because only with it the connection tells that it has ended.
-        let info = client.get_connection_info().clone();
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let client = Client::open(info.set_redis_settings(settings)).map_err(Failure::refused)?;
         let (line, connecting) = (Mutex::new(None), Turn::new(()));
-        let link = Self { client, line, connecting, connect_timeout, response_timeout };
+        let link = Self { source, line, connecting, connect_timeout, response_timeout };
         link.line().await?;
         Ok(link)
     }
@@ -111,9 +94,9 @@ impl Link {
         let line = self.line().await?;
         match Self::ask(&line, &command("EVALSHA", &script.hash), patience).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.settle(&line, Self::ask(&line, &command("EVAL", script.code), patience).await)
+                Self::settle(&line, Self::ask(&line, &command("EVAL", script.code), patience).await)
             }
-            answer => self.settle(&line, answer),
+            answer => Self::settle(&line, answer),
         }
     }
 
@@ -125,12 +108,12 @@ impl Link {
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
     }
 
-    fn settle(&self, line: &Line, answer: Result<Value, RedisError>) -> Result<Value, Failure> {
+    fn settle(line: &Line, answer: Result<Value, RedisError>) -> Result<Value, Failure> {
         answer.map_err(|error| match error.kind() {
             // The server's own word: short of memory or no longer the master, it refuses a script at its first write.
             ErrorKind::Server(_) | ErrorKind::Extension => Failure::refused(error),
             _ => {
-                self.hang_up(line);
+                line.hang_up();
                 Failure::Lost(Arc::new(error))
             }
         })
@@ -156,30 +139,11 @@ impl Link {
 
     fn current(&self) -> Option<Line> {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.clone().filter(|line| line.up.load(Ordering::Acquire))
-    }
-
-    /// Nobody is to use a connection whose answers do not come.
-    fn hang_up(&self, line: &Line) {
-        line.up.store(false, Ordering::Release);
+        line.clone().filter(Line::is_up)
     }
 
     async fn connect(&self) -> Result<Line, Failure> {
-        let up = Arc::new(AtomicBool::new(true));
-        let ended = Arc::clone(&up);
-        let watch = move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                ended.store(false, Ordering::Release);
-            }
-            Ok::<(), ()>(())
-        };
-        // This module bounds both times itself, because the two ends mean different things.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_push_sender(watch);
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        let line = Line { connection: connection.map_err(Failure::refused)?, up };
+        let line = self.source.line().await?;
         let memory = Self::ask(&line, driver::cmd("INFO").arg("memory"), self.connect_timeout).await;
         let memory: String =
             memory.and_then(|text| Ok(driver::from_redis_value(text)?)).map_err(Failure::refused)?;

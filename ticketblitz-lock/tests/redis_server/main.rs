@@ -4,6 +4,7 @@
 mod faults;
 mod keys;
 mod monitor;
+mod pool;
 mod proxy;
 mod server;
 #[path = "../servers/soak.rs"]
