@@ -10,7 +10,7 @@ use ticketblitz_core::{EventId, SeatId, Timestamp};
 use crate::error::{AreaConflict, Conflicts, LockError, SeatConflict};
 use crate::types::{Fence, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState, Want};
 
-/// The type `answer` of `schema.sql`.
+/// The type `answer` of the schema.
 #[derive(Debug)]
 pub(super) struct Answer {
     code: String,

@@ -10,7 +10,7 @@ use super::{PostgresStore, Query};
 use crate::error::LockError;
 use crate::types::AttemptId;
 
-/// The name of the schema in the statements and in `schema.sql`.
+/// The name of the schema in the statements and in the files of the schema.
 pub(super) const SCHEMA: &str = "ticketblitz_lock";
 
 /// The statements in one schema. Each has its text once: the connections know what they have prepared by it.
