@@ -5,6 +5,10 @@
 mod database;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/meanwhile.rs"]
+mod meanwhile;
+#[path = "postgres/plans.rs"]
+mod plans;
 #[path = "postgres/proxy.rs"]
 mod proxy;
 #[path = "postgres/server.rs"]

@@ -27,6 +27,9 @@ const TEXT: &str = concat!(
 /// tables and its functions. Whoever must not create anything has the files of `src/postgres/schema` run by hand, in the
 /// order of their numbers, in one transaction.
 ///
+/// The schema's comment says which version made it. A later one will go on from there, step by step, in one transaction
+/// under the same lock; an earlier one refuses it.
+///
 /// Dropped, it has made everything or nothing: it is one transaction, sent at once.
 ///
 /// # Errors

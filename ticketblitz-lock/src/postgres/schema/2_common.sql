@@ -1,5 +1,7 @@
 -- What the operations have in common.
 
+-- What all operations answer but those that read everything. They are declared to return a record, whose fields a client
+-- reads without asking for the type.
 do $$
 begin
     if to_regtype('ticketblitz_lock.answer') is null then

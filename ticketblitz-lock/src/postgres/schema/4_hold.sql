@@ -1,10 +1,15 @@
 -- Making a hold.
 
 -- The units that count against an owner's limit; what has lapsed and is not ended is among them.
-create or replace function ticketblitz_lock.counted(_event uuid, _owner text) returns numeric language sql stable as $$
-    select coalesce(sum(quantity), 0) from ticketblitz_lock.holds
-    where event = _event and owner = _owner and phase in ('held', 'paying', 'sold')
-$$;
+create or replace function ticketblitz_lock.counted(_event uuid, _owner text) returns bigint
+language plpgsql volatile as $$
+declare
+    units bigint;
+begin
+    select coalesce(sum(quantity), 0) into units from ticketblitz_lock.holds
+        where event = _event and owner = _owner and phase in ('held', 'paying', 'sold');
+    return units;
+end $$;
 
 -- What a request for a hold gets by what is committed now: `free` with the candidate, or its refusal, or the hold that its
 -- attempt made before. Stable: all that it reads is of one moment.
@@ -147,7 +152,8 @@ create or replace function ticketblitz_lock.make_room(
 ) returns void language plpgsql volatile as $$
 begin
     perform ticketblitz_lock.lapse(_event, array(
-        select hold from ticketblitz_lock.seats where event = _event and seat = any (_seats) and hold is not null
+        select s.hold from unnest(_seats) w (seat) cross join lateral (select hold from ticketblitz_lock.seats
+            where event = _event and seat = w.seat and hold is not null offset 0) s
         union (select id from ticketblitz_lock.holds where event = _event and phase in ('held', 'paying')
             and until <= _moment order by until limit 64)
         union (select id from ticketblitz_lock.holds where event = _event and section = _section
@@ -161,7 +167,7 @@ end $$;
 create or replace function ticketblitz_lock.hold(
     _event uuid, _id uuid, _attempt uuid, _owner text, _ttl bigint, _ceiling bigint, _limit bigint, _seats text[],
     _ends int[], _sections text[], _quantities bigint[], _candidates text, _channels text[], _replacing uuid, _now bigint
-) returns ticketblitz_lock.answer language plpgsql volatile
+) returns record language plpgsql volatile
 set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     a ticketblitz_lock.answer;
@@ -174,11 +180,11 @@ declare
     wanted text[] := _seats;
     area text;
     units bigint := cardinality(_seats);
-    seen bigint;
     new_fence numeric;
     given numeric;
+    new_until bigint;
     new_ceiling bigint;
-    due boolean := true;
+    due boolean;
     written bigint;
     nothing text;
 begin
@@ -190,26 +196,16 @@ begin
         moment := ticketblitz_lock.clock(_now);
         unusual := try > 1 or _candidates is not null or _sections[1] is not null or alone;
         if not unusual then
-            select e.loaded, s.blocked, s.states, s.untils,
-                   coalesce(s.lapsed, false)
+            select s.blocked, s.states, s.untils, coalesce(s.lapsed, false)
                        or exists (select from ticketblitz_lock.holds where event = _event and attempt = _attempt)
-                       or case when _limit is null then false
-                          else units > _limit - ticketblitz_lock.counted(_event, _owner) end,
-                   case when s.blocked is null then greatest(moment, e.fence_floor + 1, s.fence + 1,
-                       (select fence + 1 from ticketblitz_lock.holds where event = _event and fence > 0
-                        order by fence desc limit 1)) end,
-                   s.blocked is null and (
-                       exists (select from ticketblitz_lock.holds where event = _event and forget_at <= moment)
-                       or (select noticed from ticketblitz_lock.expiries where n is null order by id limit 1)
-                           < moment - 60000000)
-                into seen, a.blocked, a.states, a.untils, unusual, new_fence, due
+                into a.blocked, a.states, a.untils, unusual
                 from ticketblitz_lock.events e cross join (
                     select array_agg(w.seat) filter (where t.taken) as blocked,
                            array_agg(t.state) filter (where t.taken) as states,
                            array_agg(t.until) filter (where t.taken) as untils,
-                           bool_or(t.lapsed) as lapsed, max(t.fence) as fence
+                           bool_or(t.lapsed) as lapsed
                     from unnest(_seats) w (seat) cross join lateral (
-                        select s.fence, r.reserved or s.hold is not null as taken,
+                        select r.reserved or s.hold is not null as taken,
                                case when r.reserved then 'reserved' else by.phase end as state, by.until,
                                not r.reserved and by.until <= moment as lapsed
                         from ticketblitz_lock.seats s
@@ -220,7 +216,10 @@ begin
                 ) s
                 where e.id = _event;
             a.moment := moment;
-            if seen is null then
+            if _limit is not null then
+                unusual := unusual or ticketblitz_lock.counted(_event, _owner) + units > _limit;
+            end if;
+            if unusual is null then
                 a.code := 'not_loaded';
                 return a;
             elsif not unusual and a.blocked is not null then
@@ -260,17 +259,23 @@ begin
                 wanted := case when area is null
                     then _seats[coalesce(_ends[choice - 1], 0) + 1 : _ends[choice]] else '{}' end;
                 units := coalesce(_quantities[choice], cardinality(wanted));
-                moment := ticketblitz_lock.clock(_now);
-                -- Higher than those of the same seats, and of all holds of the event that were made before this began.
-                select e.loaded, greatest(moment, e.fence_floor + 1,
-                        (select fence + 1 from ticketblitz_lock.holds where event = _event and fence > 0
-                         order by fence desc limit 1),
-                        (select max(s.fence) + 1 from unnest(wanted) w (seat) cross join lateral (
-                            select fence from ticketblitz_lock.seats where event = _event and seat = w.seat offset 0) s))
-                    into seen, new_fence from ticketblitz_lock.events e where e.id = _event;
             end if;
             if _limit is not null and not alone and ticketblitz_lock.counted(_event, _owner) + units > _limit then
-                raise exception using errcode = 'TB001', message = 'a seat, a unit or the event was taken meanwhile';
+                raise exception using errcode = 'TB001', message = 'the limit was reached meanwhile';
+            end if;
+            moment := ticketblitz_lock.clock(_now);
+            -- A fence higher than those of the same seats, and of all holds of the event that were made before this began.
+            select greatest(moment, e.fence_floor + 1,
+                    (select fence + 1 from ticketblitz_lock.holds where event = _event and fence >= 0
+                     order by fence desc limit 1),
+                    (select max(s.fence) + 1 from unnest(wanted) w (seat) cross join lateral (
+                        select fence from ticketblitz_lock.seats where event = _event and seat = w.seat offset 0) s)),
+                   exists (select from ticketblitz_lock.holds where event = _event and forget_at <= moment)
+                       or (select noticed from ticketblitz_lock.expiries where n is null order by id limit 1)
+                           < moment - 60000000
+                into new_fence, due from ticketblitz_lock.events e where e.id = _event;
+            if not found then
+                raise exception using errcode = 'TB001', message = 'the event was unloaded meanwhile';
             end if;
             new_fence := least(new_fence, 18446744073709551615);
             new_ceiling := ticketblitz_lock.later(moment, _ceiling);
@@ -285,14 +290,11 @@ begin
             if a.stale then
                 update ticketblitz_lock.holds set attempt = null where event = _event and attempt = _attempt;
             end if;
+            new_until := least(ticketblitz_lock.later(moment, _ttl), new_ceiling);
             insert into ticketblitz_lock.holds (event, id, owner, seats, section, quantity, fence, phase, until, ceiling,
                     attempt, candidates, attempt_until)
-                select _event, _id, _owner, wanted, area, units, new_fence, 'held',
-                    least(ticketblitz_lock.later(moment, _ttl), new_ceiling), new_ceiling, _attempt, _candidates, new_ceiling
-                from ticketblitz_lock.events where id = _event and loaded = seen;
-            if not found then
-                raise exception using errcode = 'TB001', message = 'a seat, a unit or the event was taken meanwhile';
-            end if;
+                values (_event, _id, _owner, wanted, area, units, new_fence, 'held', new_until, new_ceiling, _attempt,
+                    _candidates, new_ceiling);
             if area is null then
                 insert into ticketblitz_lock.seats as s (event, seat, hold, fence)
                     select _event, seat, _id, new_fence from unnest(wanted) seat order by seat collate "C"
@@ -301,7 +303,7 @@ begin
                             and (s.fence < excluded.fence or excluded.fence = 18446744073709551615);
                 get diagnostics written = row_count;
                 if written <> units then
-                    raise exception using errcode = 'TB001', message = 'a seat, a unit or the event was taken meanwhile';
+                    raise exception using errcode = 'TB001', message = 'a seat or a unit was taken meanwhile';
                 end if;
             else
                 update ticketblitz_lock.areas set taken = taken + units,
@@ -309,7 +311,7 @@ begin
                     where event = _event and section = area and capacity - taken >= units
                     returning fence into given;
                 if not found then
-                    raise exception using errcode = 'TB001', message = 'a seat, a unit or the event was taken meanwhile';
+                    raise exception using errcode = 'TB001', message = 'a seat or a unit was taken meanwhile';
                 elsif given > new_fence then
                     new_fence := given;
                     update ticketblitz_lock.holds set fence = given where event = _event and id = _id;
@@ -327,7 +329,7 @@ begin
             a.quantity := units;
             a.fence := new_fence;
             a.paying := false;
-            a.until := least(ticketblitz_lock.later(moment, _ttl), new_ceiling);
+            a.until := new_until;
             a.ceiling := new_ceiling;
             a.moment := moment;
             return a;

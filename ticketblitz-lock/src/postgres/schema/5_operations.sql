@@ -1,7 +1,7 @@
 -- The operations on one hold.
 
 create or replace function ticketblitz_lock.get(_event uuid, _hold uuid, _now bigint)
-returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     h ticketblitz_lock.holds := ticketblitz_lock.find(_event, _hold, false);
     moment bigint := ticketblitz_lock.clock(_now);
@@ -27,7 +27,7 @@ $$;
 -- The operations on one hold look twice: by a plain read, and once they have its row.
 
 create or replace function ticketblitz_lock.extend(_event uuid, _hold uuid, _owner text, _ttl bigint, _now bigint)
-returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     h ticketblitz_lock.holds;
     a ticketblitz_lock.answer;
@@ -53,7 +53,7 @@ begin
 end $$;
 
 create or replace function ticketblitz_lock.release(_event uuid, _hold uuid, _owner text, _now bigint)
-returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     h ticketblitz_lock.holds;
     moment bigint;
@@ -74,7 +74,7 @@ end $$;
 
 create or replace function ticketblitz_lock.begin_commit(
     _event uuid, _hold uuid, _owner text, _grace bigint, _now bigint
-) returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+) returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     h ticketblitz_lock.holds;
     moment bigint;
@@ -98,7 +98,7 @@ begin
 end $$;
 
 create or replace function ticketblitz_lock.abort_commit(_event uuid, _hold uuid, _now bigint)
-returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     h ticketblitz_lock.holds;
     moment bigint;
@@ -123,7 +123,7 @@ end $$;
 
 create or replace function ticketblitz_lock.sold(
     _event uuid, _hold uuid, _fence numeric, _booking uuid, _now bigint
-) returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+) returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     h ticketblitz_lock.holds;
     a ticketblitz_lock.answer;
@@ -145,9 +145,10 @@ begin
         elsif _fence < h.fence then
             seen := h.fence;
         elsif now_in = 'lapsed' then
-            select max(o.fence) into seen from ticketblitz_lock.seats s
-                join ticketblitz_lock.holds o on o.event = s.event and o.id = s.hold
-                where s.event = _event and s.seat = any (h.seats) and o.until > moment;
+            select max(o.fence) into seen from unnest(h.seats) w (seat) cross join lateral (
+                select hold from ticketblitz_lock.seats where event = _event and seat = w.seat offset 0) s
+                cross join lateral (select fence from ticketblitz_lock.holds
+                    where event = _event and id = s.hold and until > moment offset 0) o;
         elsif now_in = 'sold' and h.booking = _booking then
             return ticketblitz_lock.refusal('ok', moment);
         end if;
@@ -165,7 +166,7 @@ begin
 end $$;
 
 create or replace function ticketblitz_lock.reopen(_event uuid, _booking uuid, _now bigint)
-returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     bought uuid[];
     moment bigint := ticketblitz_lock.clock(_now);
@@ -179,14 +180,17 @@ begin
         if not found then
             return ticketblitz_lock.refusal('not_loaded', moment);
         end if;
-        perform from ticketblitz_lock.holds where event = _event and booking = _booking and phase = 'sold';
+        perform from (select phase from ticketblitz_lock.holds
+            where booking = _booking and event is not distinct from _event offset 0) h where phase = 'sold';
         if not found then
             return ticketblitz_lock.refusal('ok', moment);
         end if;
     end loop;
     moment := ticketblitz_lock.clock(_now);
-    bought := array(select id from ticketblitz_lock.holds where event = _event and booking = _booking and phase = 'sold'
-        order by id for update);
+    -- In the index's order, whoever asks: to sort by id, a plan might go through all ids.
+    bought := array(select h.id from (select id, phase from ticketblitz_lock.holds
+        where booking = _booking and event is not distinct from _event
+        offset 0 for update) h where phase = 'sold');
     perform ticketblitz_lock.finish(_event, bought, 'ended', moment);
     return ticketblitz_lock.refusal('ok', moment);
 end $$;

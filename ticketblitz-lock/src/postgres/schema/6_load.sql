@@ -6,7 +6,7 @@ create or replace function ticketblitz_lock.load(
     _event uuid, _floor numeric, _sections text[], _capacities bigint[], _reserved text[], _channels text[], _ids uuid[],
     _holds uuid[], _bookings uuid[], _owners text[], _in_sections text[], _quantities bigint[], _untils bigint[],
     _fences text[], _seats text[], _of int[], _now bigint
-) returns ticketblitz_lock.answer language plpgsql volatile set enable_seqscan = off as $$
+) returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     moment bigint;
     entry record;
@@ -60,7 +60,7 @@ begin
         return;
     end if;
     select * into h from ticketblitz_lock.holds where event = _event and id = coalesce(_hold, (
-        select id from ticketblitz_lock.holds where event = _event and booking = _booking
+        select id from ticketblitz_lock.holds where booking = _booking and event is not distinct from _event
             and ticketblitz_lock.phase_at(holds, _moment) <> 'gone'
         order by phase in ('held', 'paying', 'sold') desc, fence desc limit 1));
     known := ticketblitz_lock.phase_at(h, _moment);
@@ -92,13 +92,13 @@ begin
             where s.hold is null;
 end $$;
 
-create or replace function ticketblitz_lock.unload(_event uuid) returns ticketblitz_lock.answer
+create or replace function ticketblitz_lock.unload(_event uuid) returns record
 language plpgsql volatile set enable_seqscan = off as $$
 begin
     perform from ticketblitz_lock.events where id = _event;
     if found then
         perform pg_advisory_xact_lock(ticketblitz_lock.key(_event));
-        delete from ticketblitz_lock.holds where event = _event;
+        delete from ticketblitz_lock.holds where event = _event and fence >= 0;
         delete from ticketblitz_lock.seats where event = _event;
         delete from ticketblitz_lock.areas where event = _event;
         delete from ticketblitz_lock.events where id = _event;
