@@ -5,8 +5,12 @@
 mod database;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/meanwhile.rs"]
+mod meanwhile;
 #[path = "servers/own.rs"]
 mod own;
+#[path = "postgres/plans.rs"]
+mod plans;
 #[path = "postgres/proxy.rs"]
 mod proxy;
 #[path = "postgres/server.rs"]

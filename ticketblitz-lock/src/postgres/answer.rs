@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::PgRecordDecoder;
+use sqlx::postgres::{PgRow, PgValueRef, Postgres};
+use sqlx::{Decode, Row};
 use ticketblitz_core::id::Uuid;
 use ticketblitz_core::{EventId, SeatId, Timestamp};
 
 use crate::error::{AreaConflict, Conflicts, LockError, SeatConflict};
 use crate::types::{Fence, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState, Want};
 
-/// The type `answer` of `schema.sql`.
+/// The type `answer` of the schema.
 #[derive(Debug)]
 pub(super) struct Answer {
     code: String,
@@ -38,11 +40,8 @@ pub(super) struct HoldRow {
 impl HoldRow {
     /// Reads the columns that a hold has in every answer.
     pub(super) fn read(row: &PgRow, moment: i64) -> Result<Self, sqlx::Error> {
-        let section: Option<String> = row.try_get("section")?;
-        let want = match section {
-            Some(section) => Want::Area { section, quantity: units(row.try_get("quantity")?) },
-            None => Want::Seats(seats(&row.try_get::<Vec<String>, _>("seats")?)?),
-        };
+        let (section, quantity) = (row.try_get("section")?, row.try_get("quantity")?);
+        let want = want(section, quantity, &row.try_get::<Vec<String>, _>("seats")?)?;
         Ok(Self {
             id: row.try_get("hold")?,
             owner: row.try_get("owner")?,
@@ -64,21 +63,44 @@ impl HoldRow {
     }
 }
 
+/// In the order of the type's fields. It is one column: the server needs less time for it than for a column a field.
+impl Decode<'_, Postgres> for Answer {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        let mut fields = PgRecordDecoder::new(value)?;
+        let code: String = fields.try_decode()?;
+        let (id, owner) = (fields.try_decode()?, fields.try_decode()?);
+        let (names, section): (Option<Vec<String>>, Option<String>) =
+            (fields.try_decode()?, fields.try_decode()?);
+        let quantity: Option<i64> = fields.try_decode()?;
+        let seen: Option<String> = fields.try_decode()?;
+        let seen = seen.map(|text| fence(&text)).transpose()?;
+        let (paying, until) = (fields.try_decode()?, fields.try_decode()?);
+        let ceiling: Option<i64> = fields.try_decode()?;
+        let moment: i64 = fields.try_decode()?;
+        let taken = fields.try_decode()?;
+        let conflicts =
+            if code == "unavailable" { conflicts(&mut fields, moment)? } else { Conflicts::default() };
+        let hold = match (id, owner, seen, paying, until, ceiling) {
+            (Some(id), Some(owner), Some(fence), Some(paying), Some(until), Some(ceiling)) => {
+                let want = want(section.clone(), quantity.unwrap_or_default(), &names.unwrap_or_default())?;
+                Some(HoldRow { id, owner, want, fence, paying, until, ceiling, moment })
+            }
+            _ => None,
+        };
+        Ok(Self { code, hold, seen, ceiling, taken, section, conflicts })
+    }
+}
+
+fn want(section: Option<String>, quantity: i64, names: &[String]) -> Result<Want, sqlx::Error> {
+    Ok(match section {
+        Some(section) => Want::Area { section, quantity: units(quantity) },
+        None => Want::Seats(seats(names)?),
+    })
+}
+
 impl Answer {
     pub(super) fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let code: String = row.try_get("code")?;
-        let moment: i64 = row.try_get("moment")?;
-        let is_hold = code == "ok" && row.try_get::<Option<Uuid>, _>("hold")?.is_some();
-        let seen: Option<String> = row.try_get("fence")?;
-        Ok(Self {
-            hold: if is_hold { Some(HoldRow::read(row, moment)?) } else { None },
-            seen: seen.map(|text| fence(&text)).transpose()?,
-            ceiling: row.try_get("ceiling")?,
-            taken: row.try_get("taken")?,
-            section: row.try_get("section")?,
-            conflicts: if code == "unavailable" { conflicts(row, moment)? } else { Conflicts::default() },
-            code,
-        })
+        row.try_get_unchecked(0) // whatever its column is called
     }
 
     /// The answer to an operation that has none but that it is done.
@@ -128,9 +150,14 @@ impl Answer {
     }
 }
 
-fn conflicts(row: &PgRow, moment: i64) -> Result<Conflicts, sqlx::Error> {
-    let blocked = seats(&list::<String>(row, "blocked")?)?;
-    let (states, untils) = (list::<String>(row, "states")?, list::<Option<i64>>(row, "untils")?);
+/// What stands in the way, from the fields after `taken`.
+fn conflicts(fields: &mut PgRecordDecoder<'_>, moment: i64) -> Result<Conflicts, BoxDynError> {
+    let blocked = seats(&fields.try_decode::<Option<Vec<String>>>()?.unwrap_or_default())?;
+    let states: Vec<String> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
+    let untils: Vec<Option<i64>> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
+    let sections: Vec<String> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
+    let requested: Vec<i64> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
+    let available: Vec<i64> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
     let mut named = HashSet::new();
     let mut conflicts = Vec::with_capacity(blocked.len());
     for ((seat, state), until) in blocked.into_iter().zip(&states).zip(&untils) {
@@ -142,11 +169,10 @@ fn conflicts(row: &PgRow, moment: i64) -> Result<Conflicts, sqlx::Error> {
             conflicts.push(SeatConflict::new(seat, state, retry_after));
         }
     }
-    let (requested, available) = (list::<i64>(row, "requested")?, list::<i64>(row, "available")?);
-    let sections = list::<String>(row, "sections")?.into_iter().zip(requested).zip(available);
-    let areas = sections.map(|((section, requested), available)| {
-        AreaConflict::new(section, units(requested), units(available))
-    });
+    let areas =
+        sections.into_iter().zip(requested).zip(available).map(|((section, requested), available)| {
+            AreaConflict::new(section, units(requested), units(available))
+        });
     Ok(Conflicts::new(conflicts, areas.collect()))
 }
 

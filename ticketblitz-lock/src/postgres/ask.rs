@@ -10,7 +10,7 @@ use super::{PostgresStore, Query};
 use crate::error::LockError;
 use crate::types::AttemptId;
 
-/// The name of the schema in the statements and in `schema.sql`.
+/// The name of the schema in the statements and in the files of the schema.
 pub(super) const SCHEMA: &str = "ticketblitz_lock";
 
 /// The statements in one schema. Each has its text once: the connections know what they have prepared by it.
@@ -20,7 +20,7 @@ pub(super) struct Statements(Arc<[SqlStr; COUNT]>);
 macro_rules! statements {
     ($($name:ident $place:literal $call:literal)+) => {
         const COUNT: usize = [$($place),+].len();
-        const TEXTS: [&str; COUNT] = [$(concat!("select * from ticketblitz_lock.", $call)),+];
+        const TEXTS: [&str; COUNT] = [$(concat!("select ", $call)),+];
         impl Statements {
             $(pub(super) fn $name(&self) -> SqlStr { self.0[$place].clone() })+
         }
@@ -28,18 +28,18 @@ macro_rules! statements {
 }
 
 statements! {
-    load 0 "load($1, $2::text::numeric, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
-    unload 1 "unload($1)"
-    hold 2 "hold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-    get 3 "get($1, $2, $3)"
-    extend 4 "extend($1, $2, $3, $4, $5)"
-    release 5 "release($1, $2, $3, $4)"
-    begin_commit 6 "begin_commit($1, $2, $3, $4, $5)"
-    abort_commit 7 "abort_commit($1, $2, $3)"
-    sold 8 "sold($1, $2, $3::text::numeric, $4, $5)"
-    reopen 9 "reopen($1, $2, $3)"
-    status 10 "status($1, $2)"
-    expired 11 "expired($1, $2, $3)"
+    load 0 "ticketblitz_lock.load($1, $2::text::numeric, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    unload 1 "ticketblitz_lock.unload($1)"
+    hold 2 "ticketblitz_lock.hold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    get 3 "ticketblitz_lock.get($1, $2, $3)"
+    extend 4 "ticketblitz_lock.extend($1, $2, $3, $4, $5)"
+    release 5 "ticketblitz_lock.release($1, $2, $3, $4)"
+    begin_commit 6 "ticketblitz_lock.begin_commit($1, $2, $3, $4, $5)"
+    abort_commit 7 "ticketblitz_lock.abort_commit($1, $2, $3)"
+    sold 8 "ticketblitz_lock.sold($1, $2, $3::text::numeric, $4, $5)"
+    reopen 9 "ticketblitz_lock.reopen($1, $2, $3)"
+    status 10 "* from ticketblitz_lock.status($1, $2)"
+    expired 11 "* from ticketblitz_lock.expired($1, $2, $3)"
 }
 
 impl Default for Statements {

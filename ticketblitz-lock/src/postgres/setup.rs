@@ -8,13 +8,27 @@ use crate::error::LockError;
 
 /// What the comment of a schema of this version says.
 const VERSION: &str = "ticketblitz-lock 1";
-const TEXT: &str = include_str!("schema.sql");
+/// In this order.
+const TEXT: &str = concat!(
+    include_str!("schema/1_tables.sql"),
+    include_str!("schema/2_common.sql"),
+    include_str!("schema/3_ending.sql"),
+    include_str!("schema/4_hold.sql"),
+    include_str!("schema/5_operations.sql"),
+    include_str!("schema/6_load.sql"),
+    include_str!("schema/7_reading.sql"),
+    include_str!("schema/8_version.sql"),
+);
 
 /// Makes the schema `ticketblitz_lock` with its tables and functions, or brings it up to date. Call it at every start,
 /// from as many processes as there are: one of them does it, the others wait and find it done.
 ///
 /// Its user must own the schema, or be allowed to create one; the store's user then needs the rights on the schema, its
-/// tables and its functions. Whoever must not create anything runs `src/postgres/schema.sql` by hand.
+/// tables and its functions. Whoever must not create anything has the files of `src/postgres/schema` run by hand, in the
+/// order of their numbers, in one transaction.
+///
+/// The schema's comment says which version made it. A later one will go on from there, step by step, in one transaction
+/// under the same lock; an earlier one refuses it.
 ///
 /// Dropped, it has made everything or nothing: it is one transaction, sent at once.
 ///

@@ -1,0 +1,1 @@
+comment on schema ticketblitz_lock is 'ticketblitz-lock 1';
