@@ -80,13 +80,19 @@ impl Queue {
         let (mut next, mut seats) = (Vec::new(), 0);
         let mut events = self.events();
         let Some(waiting) = events.get_mut(&event) else { return next };
-        while let Some(first) = waiting.asked.front() {
+        while let Some(first) = waiting.asked.pop_front() {
+            // Does not count: so many may have gone that nobody behind them would fit in.
+            if first.answer.is_closed() {
+                continue;
+            }
             if next.len() == MOST_HOLDS || seats + first.packed.seats > MOST_SEATS {
+                waiting.asked.push_front(first);
                 break;
             }
             seats += first.packed.seats;
-            next.extend(waiting.asked.pop_front().filter(|first| !first.answer.is_closed()));
+            next.push(first);
         }
+        // Any one of them fits in: nobody is left.
         if next.is_empty() {
             waiting.sending -= 1;
             Self::forget(&mut events, event);
@@ -95,7 +101,8 @@ impl Queue {
     }
 
     fn forget(events: &mut HashMap<EventId, Waiting>, event: EventId) {
-        if events.get(&event).is_some_and(|waiting| !waiting.alone && waiting.sending == 0) {
+        let idle = |waiting: &Waiting| !waiting.alone && waiting.sending == 0 && waiting.asked.is_empty();
+        if events.get(&event).is_some_and(idle) {
             events.remove(&event);
         }
     }

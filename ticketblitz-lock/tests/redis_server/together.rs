@@ -294,6 +294,29 @@ async fn whoever_goes_away_keeps_nobody_waiting() {
     }
 }
 
+/// Pitfall 12, with a crowd: more have gone than the calls of one moment take, and whoever came behind them is sent all the same.
+#[tokio::test]
+async fn whoever_waits_behind_those_who_went_away_is_sent() {
+    let _shared = shared().await;
+    let bench = Bench::new().await;
+    let first = bench.request("first", &["X1"]);
+    let crowd: Vec<_> = (0..600).map(|n| HoldRequest::new(bench.event, "gone", numbered([n]))).collect();
+    let last = bench.request("alice", &["Z1"]);
+    let mut first = bench.store.hold(&first);
+    assert!(poll!(&mut first).is_pending());
+    {
+        let mut gone: Vec<_> = crowd.iter().map(|request| bench.store.hold(request)).collect();
+        for one in &mut gone {
+            assert!(poll!(one).is_pending());
+        }
+    }
+    let answers = tokio::time::timeout(LONG, join_all([first, bench.store.hold(&last)])).await;
+    let answers = answers.expect("both are answered");
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let names: Vec<_> = bench.taken().await.into_iter().map(|(seat, _)| seat).collect();
+    assert_eq!(names, ["X1", "Z1"], "nobody else was sent");
+}
+
 /// Pitfall 7, together: everybody learns of their own attempt, and asks again with it.
 #[tokio::test]
 async fn a_lost_answer_is_everybodys_own() {
