@@ -40,7 +40,7 @@ const OUTLAST: Duration = Duration::from_secs(400 * 86_400);
 /// Holds in Redis 6 or newer, or Valkey: shared by all processes that use the server. Clones share the connection.
 ///
 /// Every operation is a Lua script, and one round trip (unless the server has lost the script: then one more, and it has
-/// it again). [`load`](SeatStore::load) is two, [`expired`](SeatStore::expired) three. All keys of an event have its id as
+/// it again). [`load`](SeatStore::load) and [`expired`](SeatStore::expired) are three. All keys of an event have its id as
 /// their hash tag and are declared, so a script is whole on one node of a cluster too.
 ///
 /// # One connection
@@ -171,6 +171,13 @@ impl RedisStore {
         self.run(script, event, args).await.map_err(Failure::of_change)
     }
 
+    /// The stream looks at the event.
+    async fn register(&self, event: EventId) -> Result<(), LockError> {
+        let args = Args::default().number(self.keep_stream()).id(Some(event));
+        let registered = self.link.run(&scripts::REGISTER, &self.stream_keys(), &args).await;
+        wire::done(registered.map_err(Failure::of_change)?)
+    }
+
     /// A hold in a call by itself, whatever it is.
     async fn hold_alone(&self, request: &HoldRequest) -> Result<Hold, LockError> {
         let asked = self.run(&scripts::HOLD, request.event, tell_request(self.args(), request)).await;
@@ -191,12 +198,13 @@ impl SeatStore for RedisStore {
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
         snapshot.validate()?;
         let event = snapshot.event;
+        // Before: whoever goes away after the next step leaves no event with holds that the stream never looks at.
+        self.register(event).await?;
         let loaded = self.change(&scripts::LOAD, event, tell_snapshot(self.args(), snapshot)).await;
         wire::done(loaded?)?;
-        // Afterwards: the stream may just be forgetting the event's former life.
-        let args = Args::default().number(self.keep_stream()).id(Some(event));
-        let registered = self.link.run(&scripts::REGISTER, &self.stream_keys(), &args).await;
-        wire::done(registered.map_err(Failure::of_change)?)
+        // And afterwards: the stream may just be forgetting the event's former life. Whatever that fails of, the event
+        // is loaded.
+        self.register(event).await.map_err(|_| LockError::OutcomeUnknown { attempt: None })
     }
 
     async fn unload(&self, event: EventId) -> Result<(), LockError> {
