@@ -111,7 +111,12 @@ impl Link {
     fn settle(line: &Line, answer: Result<Value, RedisError>) -> Result<Value, Failure> {
         answer.map_err(|error| match error.kind() {
             // The server's own word: short of memory or no longer the master, it refuses a script at its first write.
-            ErrorKind::Server(_) | ErrorKind::Extension => Failure::refused(error),
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                if is_no_master(&error) {
+                    line.hang_up();
+                }
+                Failure::refused(error)
+            }
             _ => {
                 line.hang_up();
                 Failure::Lost(Arc::new(error))
@@ -152,4 +157,12 @@ impl Link {
             Some(policy) => Err(Failure::refused(WrongPolicy(policy.to_owned()))),
         }
     }
+}
+
+/// Whether another server is the master by now: the address may lead there already, this connection never will.
+fn is_no_master(error: &RedisError) -> bool {
+    let kind = error.kind();
+    let told = matches!(kind, ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown));
+    // Redis 6 says of a script that it failed, and why in the text.
+    told || error.detail().is_some_and(|text| text.contains("-READONLY ") || text.contains("-MASTERDOWN "))
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use ticketblitz_core::BookingId;
-use ticketblitz_lock::{LockError, RedisStore, SeatState, SeatStore};
+use ticketblitz_core::{BookingId, EventId};
+use ticketblitz_lock::redis::driver;
+use ticketblitz_lock::{EventSnapshot, HoldRequest, LockError, RedisStore, SeatState, SeatStore};
 
+use super::own_server::{Server, free_port};
 use super::proxy::Proxy;
 use super::trips::everything;
-use super::{Bench, GRACE, TTL, server, shared, unknown};
+use super::{Bench, GRACE, TTL, seats, server, shared, unknown};
 
 /// A bench that reaches the server through a proxy. The server has all the scripts: the answer that is cut is not the one
 /// that it lacks one.
@@ -153,4 +155,28 @@ async fn a_connection_that_ended_in_between_is_made_again() {
         proxy.hang_up().await;
         bench.store.release(hold.reference(), &hold.owner).await.unwrap();
     }
+}
+
+/// Pitfall 11: a master that was made a replica refuses, and is left for whoever is at its address now.
+#[tokio::test]
+async fn a_server_that_is_no_master_any_more_is_left() {
+    let (old, new) = (Server::start(free_port()).await, Server::start(free_port()).await);
+    let proxy = Proxy::to(&old.url()).await;
+    let store = RedisStore::connect_with(&proxy.url(), server::options("failover")).await.unwrap();
+    let event = EventId::new();
+    let request = |name: &str| HoldRequest::new(event, "alice", seats(&[name])).ttl(TTL);
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    store.hold(&request("A1")).await.unwrap();
+    let old_one = driver::Client::open(old.url()).unwrap();
+    let mut old_one = old_one.get_multiplexed_async_connection().await.unwrap();
+    // Of a master that is not there: it keeps what it has.
+    let mut demote = driver::cmd("REPLICAOF");
+    let () = demote.arg("127.0.0.1").arg(free_port()).query_async(&mut old_one).await.unwrap();
+    proxy.lead_to(&new.url());
+    let refused = store.hold(&request("A2")).await;
+    assert!(matches!(refused, Err(LockError::Backend { .. })), "{refused:?}");
+    let next = store.hold(&request("A2")).await;
+    assert!(matches!(next, Err(LockError::NotLoaded)), "the new one knows nothing yet: {next:?}");
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    store.hold(&request("A2")).await.unwrap();
 }
