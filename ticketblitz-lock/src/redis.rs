@@ -98,7 +98,7 @@ impl RedisStore {
     /// Connects to the server of this URL.
     ///
     /// # Errors
-    /// [`LockError::Invalid`] for what is no URL, [`LockError::Backend`] if the server does not answer in time or its
+    /// [`LockError::Invalid`] for what is no URL and for an empty prefix, [`LockError::Backend`] if the server does not answer in time or its
     /// `maxmemory-policy` is not `noeviction`.
     pub async fn connect_with(url: &str, options: RedisOptions) -> Result<Self, LockError> {
         let client = driver::Client::open(url).map_err(|error| LockError::Invalid(error.to_string()))?;
@@ -139,8 +139,13 @@ impl RedisStore {
     }
 
     async fn open(source: Source, options: RedisOptions) -> Result<Self, LockError> {
+        if options.prefix.is_empty() {
+            return Err(LockError::invalid(
+                "an empty prefix: the keys of the expiry stream would have no hash tag",
+            ));
+        }
         let link = Link::open(source, options.connect_timeout, options.response_timeout).await;
-        Ok(Self { link: Arc::new(link.map_err(Failure::of_read)?), queue: Arc::default(), options })
+        Ok(Self { link: link.map_err(Failure::of_read)?, queue: Arc::default(), options })
     }
 
     /// All that any script on the event touches.
@@ -160,7 +165,7 @@ impl RedisStore {
     }
 
     fn keep_stream(&self) -> u128 {
-        (self.options.keep + OUTLAST).as_millis()
+        self.options.keep.saturating_add(OUTLAST).as_millis()
     }
 
     async fn run(&self, script: &Script, event: EventId, args: Args) -> Result<driver::Value, Failure> {

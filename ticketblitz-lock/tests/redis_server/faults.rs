@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::poll;
 use ticketblitz_core::{BookingId, EventId};
 use ticketblitz_lock::redis::driver;
 use ticketblitz_lock::{EventSnapshot, HoldRequest, LockError, RedisStore, SeatState, SeatStore};
@@ -179,4 +180,48 @@ async fn a_server_that_is_no_master_any_more_is_left() {
     assert!(matches!(next, Err(LockError::NotLoaded)), "the new one knows nothing yet: {next:?}");
     store.load(&EventSnapshot::new(event)).await.unwrap();
     store.hold(&request("A2")).await.unwrap();
+}
+
+/// Pitfall 12: whoever begins to connect and goes away does not take the connection from those who wait for it.
+#[tokio::test]
+async fn a_connection_is_made_though_who_began_goes_away() {
+    let _shared = shared().await;
+    let proxy = Proxy::start().await;
+    let bench = Bench::at(&proxy.url(), server::url()).await;
+    proxy.hang_up().await;
+    let before = proxy.accepted();
+    let mut others = {
+        let mut began = bench.store.status(bench.event);
+        assert!(poll!(&mut began).is_pending());
+        let mut others = bench.store.status(bench.event);
+        assert!(poll!(&mut others).is_pending());
+        while proxy.accepted() == before {
+            assert!(poll!(&mut began).is_pending());
+            tokio::task::yield_now().await;
+        }
+        others
+    };
+    (&mut others).await.unwrap();
+    assert_eq!(proxy.accepted(), before + 1, "the one that was begun");
+}
+
+/// Times beyond all reckoning are long, and no prefix at all is refused.
+#[tokio::test]
+async fn options_have_no_edges() {
+    let _shared = shared().await;
+    let (prefix, most) = (server::prefix(), Duration::MAX);
+    let options = server::options(&prefix).connect_timeout(most).response_timeout(most).keep(most);
+    let store = RedisStore::connect_with(server::url(), options).await.unwrap();
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    let requests = ["A1", "A2", "A3"].map(|name| HoldRequest::new(event, "alice", seats(&[name])).ttl(TTL));
+    let holds = futures::future::join_all(requests.iter().map(|request| store.hold(request))).await;
+    assert!(holds.iter().all(Result::is_ok), "{holds:?}");
+    store.expired(&ticketblitz_lock::Cursor::default(), 10).await.unwrap();
+
+    for nothing in ["", "{}"] {
+        let refused = RedisStore::connect_with(server::url(), server::options(nothing)).await;
+        let Err(LockError::Invalid(why)) = refused else { panic!("{refused:?}") };
+        assert!(why.contains("prefix"), "{why}");
+    }
 }
