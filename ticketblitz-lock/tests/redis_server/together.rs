@@ -294,7 +294,8 @@ async fn whoever_goes_away_keeps_nobody_waiting() {
     }
 }
 
-/// Pitfall 12, with a crowd: more have gone than the calls of one moment take, and whoever came behind them is sent all the same.
+/// Pitfall 12, with a crowd: more have gone than the calls of one moment take, and whoever came behind them is sent all
+/// the same.
 #[tokio::test]
 async fn whoever_waits_behind_those_who_went_away_is_sent() {
     let _shared = shared().await;
