@@ -40,8 +40,30 @@ const OUTLAST: Duration = Duration::from_secs(400 * 86_400);
 /// Holds in Redis 6 or newer, or Valkey: shared by all processes that use the server. Clones share the connection.
 ///
 /// Every operation is a Lua script, and one round trip (unless the server has lost the script: then one more, and it has
-/// it again). [`load`](SeatStore::load) is two, [`expired`](SeatStore::expired) three. All keys of an event have its id as
-/// their hash tag and are declared, so a script is whole on one node of a cluster too.
+/// it again). [`load`](SeatStore::load) and [`expired`](SeatStore::expired) are three, and a hold may be two if others came
+/// with it: see below.
+///
+/// The store speaks to one server. All keys of an event have its id as their hash tag and are declared, which is the shape
+/// that a cluster asks for, but it follows no redirection and asks no sentinel who the master is: that is for the address
+/// to know. A server that says it is no master (any more) is left, and the address asked again.
+///
+/// # Holds that come together
+///
+/// A hold on an event about which nobody else has just asked goes at once, by itself. Those that come while it is under way
+/// go together, up to 64 holds or 256 seats in one script call, two calls at a time; the script judges them in the order
+/// in which they came. There is no timer: nobody waits for others to come.
+///
+/// - *What it costs*: the call before, and one round trip of one's own. A second one for what the script leaves to the
+///   general way: an attempt that is known already, a seat that has lapsed and is not cleaned up, an owner over their limit.
+///   A hold with alternatives, with channels, of an area, of more than 32 seats, or that replaces another always goes by
+///   itself.
+/// - *What a dropped future means*: a hold that was not sent yet never is. One that was sent may be there, as after a lost
+///   answer: the same attempt finds it, otherwise it lapses. Nobody else's is touched.
+/// - *How long it waits*: for [`connect_timeout`](RedisOptions::connect_timeout) and
+///   [`response_timeout`](RedisOptions::response_timeout) together at most. Then, or when the call before it fails, it is
+///   [`LockError::Backend`] if it was not sent: nothing has happened.
+/// - *What it needs*: a tokio runtime, with time and I/O, for as long as the store is used. Who sends for the others, and
+///   who connects, is a task that the store spawns, on the runtime of whoever asked first.
 ///
 /// # One connection
 ///
@@ -54,7 +76,8 @@ const OUTLAST: Duration = Duration::from_secs(400 * 86_400);
 ///
 /// An operation that could not be sent, because the server is not there, is [`LockError::Backend`] after
 /// [`connect_timeout`](RedisOptions::connect_timeout) at the latest. One that was sent and is not answered within
-/// [`response_timeout`](RedisOptions::response_timeout) is [`LockError::OutcomeUnknown`]: send it again.
+/// [`response_timeout`](RedisOptions::response_timeout) is [`LockError::OutcomeUnknown`]: send it again. So is a load that
+/// failed, for whatever reason, once the event was loaded; one that is dropped at that point leaves an event that is whole.
 ///
 /// # What Redis loses
 ///
@@ -98,7 +121,7 @@ impl RedisStore {
     /// Connects to the server of this URL.
     ///
     /// # Errors
-    /// [`LockError::Invalid`] for what is no URL, [`LockError::Backend`] if the server does not answer in time or its
+    /// [`LockError::Invalid`] for what is no URL and for an empty prefix, [`LockError::Backend`] if the server does not answer in time or its
     /// `maxmemory-policy` is not `noeviction`.
     pub async fn connect_with(url: &str, options: RedisOptions) -> Result<Self, LockError> {
         let client = driver::Client::open(url).map_err(|error| LockError::Invalid(error.to_string()))?;
@@ -139,8 +162,13 @@ impl RedisStore {
     }
 
     async fn open(source: Source, options: RedisOptions) -> Result<Self, LockError> {
+        if options.prefix.is_empty() {
+            return Err(LockError::invalid(
+                "an empty prefix: the keys of the expiry stream would have no hash tag",
+            ));
+        }
         let link = Link::open(source, options.connect_timeout, options.response_timeout).await;
-        Ok(Self { link: Arc::new(link.map_err(Failure::of_read)?), queue: Arc::default(), options })
+        Ok(Self { link: link.map_err(Failure::of_read)?, queue: Arc::default(), options })
     }
 
     /// All that any script on the event touches.
@@ -160,7 +188,7 @@ impl RedisStore {
     }
 
     fn keep_stream(&self) -> u128 {
-        (self.options.keep + OUTLAST).as_millis()
+        self.options.keep.saturating_add(OUTLAST).as_millis()
     }
 
     async fn run(&self, script: &Script, event: EventId, args: Args) -> Result<driver::Value, Failure> {
@@ -169,6 +197,13 @@ impl RedisStore {
 
     async fn change(&self, script: &Script, event: EventId, args: Args) -> Result<driver::Value, LockError> {
         self.run(script, event, args).await.map_err(Failure::of_change)
+    }
+
+    /// The stream looks at the event.
+    async fn register(&self, event: EventId) -> Result<(), LockError> {
+        let args = Args::default().number(self.keep_stream()).id(Some(event));
+        let registered = self.link.run(&scripts::REGISTER, &self.stream_keys(), &args).await;
+        wire::done(registered.map_err(Failure::of_change)?)
     }
 
     /// A hold in a call by itself, whatever it is.
@@ -191,12 +226,13 @@ impl SeatStore for RedisStore {
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
         snapshot.validate()?;
         let event = snapshot.event;
+        // Before: whoever goes away after the next step leaves no event with holds that the stream never looks at.
+        self.register(event).await?;
         let loaded = self.change(&scripts::LOAD, event, tell_snapshot(self.args(), snapshot)).await;
         wire::done(loaded?)?;
-        // Afterwards: the stream may just be forgetting the event's former life.
-        let args = Args::default().number(self.keep_stream()).id(Some(event));
-        let registered = self.link.run(&scripts::REGISTER, &self.stream_keys(), &args).await;
-        wire::done(registered.map_err(Failure::of_change)?)
+        // And afterwards: the stream may just be forgetting the event's former life. Whatever that fails of, the event
+        // is loaded.
+        self.register(event).await.map_err(|_| LockError::OutcomeUnknown { attempt: None })
     }
 
     async fn unload(&self, event: EventId) -> Result<(), LockError> {

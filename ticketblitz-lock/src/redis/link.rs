@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use super::driver::{self, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
@@ -54,7 +54,7 @@ pub(super) struct Link {
     source: Source,
     line: Mutex<Option<Line>>,
     /// One connects; whoever comes meanwhile waits for that connection.
-    connecting: Turn<()>,
+    connecting: Arc<Turn<()>>,
     connect_timeout: Duration,
     response_timeout: Duration,
 }
@@ -71,15 +71,20 @@ impl Link {
         source: Source,
         connect_timeout: Duration,
         response_timeout: Duration,
-    ) -> Result<Self, Failure> {
-        let (line, connecting) = (Mutex::new(None), Turn::new(()));
-        let link = Self { source, line, connecting, connect_timeout, response_timeout };
+    ) -> Result<Arc<Self>, Failure> {
+        let (line, connecting) = (Mutex::new(None), Arc::new(Turn::new(())));
+        let link = Arc::new(Self { source, line, connecting, connect_timeout, response_timeout });
         link.line().await?;
         Ok(link)
     }
 
     /// Runs a script, as its hash; as a whole if the server does not have it (any more).
-    pub(super) async fn run(&self, script: &Script, keys: &[String], args: &Args) -> Result<Value, Failure> {
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        script: &Script,
+        keys: &[String],
+        args: &Args,
+    ) -> Result<Value, Failure> {
         let command = |name: &str, what: &str| {
             let mut command = driver::cmd(name);
             command.arg(what).arg(keys.len()).arg(keys);
@@ -89,8 +94,8 @@ impl Link {
             command
         };
         // What has many parts takes the server longer: a snapshot may have a hundred thousand.
-        let patience =
-            self.response_timeout + Duration::from_micros(50) * u32::try_from(args.len()).unwrap_or(u32::MAX);
+        let longer = Duration::from_micros(50) * u32::try_from(args.len()).unwrap_or(u32::MAX);
+        let patience = self.response_timeout.saturating_add(longer);
         let line = self.line().await?;
         match Self::ask(&line, &command("EVALSHA", &script.hash), patience).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -111,7 +116,12 @@ impl Link {
     fn settle(line: &Line, answer: Result<Value, RedisError>) -> Result<Value, Failure> {
         answer.map_err(|error| match error.kind() {
             // The server's own word: short of memory or no longer the master, it refuses a script at its first write.
-            ErrorKind::Server(_) | ErrorKind::Extension => Failure::refused(error),
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                if is_no_master(&error) {
+                    line.hang_up();
+                }
+                Failure::refused(error)
+            }
             _ => {
                 line.hang_up();
                 Failure::Lost(Arc::new(error))
@@ -120,21 +130,27 @@ impl Link {
     }
 
     /// The connection, made if there is none; in a bounded time, however many want it.
-    async fn line(&self) -> Result<Line, Failure> {
+    async fn line(self: &Arc<Self>) -> Result<Line, Failure> {
         if let Some(line) = self.current() {
             return Ok(line);
         }
         let connecting = async {
-            let _turn = self.connecting.lock().await;
+            let turn = Arc::clone(&self.connecting).lock_owned().await;
             if let Some(line) = self.current() {
                 return Ok(line);
             }
-            let line = self.connect().await?;
-            *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
-            Ok(line)
+            // A task of its own: whoever begins may go away while others wait for it.
+            let made = tokio::spawn(Arc::clone(self).make_line(turn)).await;
+            made.unwrap_or_else(|ended| Err(Failure::refused(ended)))
         };
-        let late = |_| Err(Failure::refused(io::Error::from(io::ErrorKind::TimedOut)));
-        timeout(self.connect_timeout, connecting).await.unwrap_or_else(late)
+        timeout(self.connect_timeout, connecting).await.unwrap_or_else(|_| Err(too_late()))
+    }
+
+    async fn make_line(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<Line, Failure> {
+        let made = timeout(self.connect_timeout, self.connect()).await;
+        let line = made.unwrap_or_else(|_| Err(too_late()))?;
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
+        Ok(line)
     }
 
     fn current(&self) -> Option<Line> {
@@ -152,4 +168,16 @@ impl Link {
             Some(policy) => Err(Failure::refused(WrongPolicy(policy.to_owned()))),
         }
     }
+}
+
+fn too_late() -> Failure {
+    Failure::refused(io::Error::from(io::ErrorKind::TimedOut))
+}
+
+/// Whether another server is the master by now: the address may lead there already, this connection never will.
+fn is_no_master(error: &RedisError) -> bool {
+    let kind = error.kind();
+    let told = matches!(kind, ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown));
+    // Redis 6 says of a script that it failed, and why in the text.
+    told || error.detail().is_some_and(|text| text.contains("-READONLY ") || text.contains("-MASTERDOWN "))
 }

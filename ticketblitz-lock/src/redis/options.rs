@@ -36,16 +36,19 @@ impl Default for RedisOptions {
 
 impl RedisOptions {
     /// Sets what every key begins with; `ticketblitz` by default. Stores with the same prefix are one store. Without `{`
-    /// and `}`, which would change where a cluster keeps an event's keys: they are left out.
+    /// and `}`, which would change where a cluster keeps an event's keys: they are left out. A store with an empty one is
+    /// refused.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefix = prefix.replace(['{', '}'], "");
         self
     }
 
-    /// Sets how long an event is kept after the last change to it; thirty days by default, at least two hours. It stays
-    /// for as long as a hold or payment of it can, and an hour. Afterwards it has to be loaded again.
+    /// Sets how long an event is kept after the last change to it; thirty days by default, at least two hours, at most a
+    /// hundred years. It stays for as long as a hold or payment of it can, and an hour. Afterwards it has to be loaded
+    /// again.
     pub fn keep(mut self, keep: Duration) -> Self {
-        self.keep = keep.max(Duration::from_secs(7_200));
+        // The server reckons with the end in milliseconds.
+        self.keep = keep.clamp(Duration::from_secs(7_200), Duration::from_secs(100 * 365 * 86_400));
         self
     }
 

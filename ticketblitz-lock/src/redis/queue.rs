@@ -5,17 +5,21 @@
 //! for a timer, and nobody waits for another caller to be polled: the task is nobody's.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ticketblitz_core::{EventId, Timestamp};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::driver::Value;
 use super::link::Failure;
 use super::together::{self, MOST_HOLDS, MOST_SEATS, Packed};
 use super::{RedisStore, scripts};
 use crate::error::LockError;
-use crate::types::{Hold, HoldRequest};
+use crate::types::{Hold, HoldId, HoldRequest};
 
 /// So many calls at a time: while the server answers one, the answers to another are read.
 const LANES: usize = 2;
@@ -35,6 +39,29 @@ enum Answer {
 struct Asked {
     packed: Packed,
     answer: oneshot::Sender<Answer>,
+    sent: Arc<AtomicBool>,
+}
+
+impl Asked {
+    fn of(request: &HoldRequest) -> (Self, Asking) {
+        let (packed, (answer, answered)) = (Packed::of(request), oneshot::channel());
+        let (id, sent) = (packed.id, Arc::<AtomicBool>::default());
+        (Self { packed, answer, sent: Arc::clone(&sent) }, Asking { id, answered, sent })
+    }
+
+    fn tell(self, answer: Answer) {
+        // Whoever has gone away needs no answer.
+        let _gone = self.answer.send(answer);
+    }
+}
+
+/// Who asked, and waits.
+#[derive(Debug)]
+struct Asking {
+    id: HoldId,
+    answered: oneshot::Receiver<Answer>,
+    /// Set while the events are locked, by whoever takes it out of the queue.
+    sent: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -80,13 +107,20 @@ impl Queue {
         let (mut next, mut seats) = (Vec::new(), 0);
         let mut events = self.events();
         let Some(waiting) = events.get_mut(&event) else { return next };
-        while let Some(first) = waiting.asked.front() {
+        while let Some(first) = waiting.asked.pop_front() {
+            // Does not count: so many may have gone that nobody behind them would fit in.
+            if first.answer.is_closed() {
+                continue;
+            }
             if next.len() == MOST_HOLDS || seats + first.packed.seats > MOST_SEATS {
+                waiting.asked.push_front(first);
                 break;
             }
             seats += first.packed.seats;
-            next.extend(waiting.asked.pop_front().filter(|first| !first.answer.is_closed()));
+            first.sent.store(true, Ordering::Relaxed);
+            next.push(first);
         }
+        // Any one of them fits in: nobody is left.
         if next.is_empty() {
             waiting.sending -= 1;
             Self::forget(&mut events, event);
@@ -94,8 +128,34 @@ impl Queue {
         next
     }
 
+    /// All who have not been sent.
+    fn unsent(&self, event: EventId) -> VecDeque<Asked> {
+        self.events().get_mut(&event).map(|waiting| std::mem::take(&mut waiting.asked)).unwrap_or_default()
+    }
+
+    /// The answer, in a bounded time: however many are before one, and whatever their calls wait for.
+    async fn answer(&self, asking: &mut Asking, patience: Duration) -> Answer {
+        match timeout(patience, &mut asking.answered).await {
+            // A task that ends during a call leaves nobody an answer.
+            Ok(answer) => answer.unwrap_or(Answer::Lost),
+            Err(_) => self.give_up(asking),
+        }
+    }
+
+    fn give_up(&self, asking: &mut Asking) -> Answer {
+        // Nobody is taken out of the queue meanwhile, and whoever has gone away is not sent later.
+        let _events = self.events();
+        asking.answered.close();
+        match asking.answered.try_recv() {
+            Ok(answer) => answer,
+            Err(_) if asking.sent.load(Ordering::Relaxed) => Answer::Lost,
+            Err(_) => Answer::Refused(LockError::backend(io::Error::from(io::ErrorKind::TimedOut))),
+        }
+    }
+
     fn forget(events: &mut HashMap<EventId, Waiting>, event: EventId) {
-        if events.get(&event).is_some_and(|waiting| !waiting.alone && waiting.sending == 0) {
+        let idle = |waiting: &Waiting| !waiting.alone && waiting.sending == 0 && waiting.asked.is_empty();
+        if events.get(&event).is_some_and(idle) {
             events.remove(&event);
         }
     }
@@ -135,8 +195,7 @@ impl Drop for Sending {
         let Some(waiting) = events.get_mut(&self.event) else { return };
         waiting.sending -= 1;
         for asked in std::mem::take(&mut waiting.asked) {
-            // Whoever has gone away needs no answer.
-            let _gone = asked.answer.send(Answer::Unsent);
+            asked.tell(Answer::Unsent);
         }
         Queue::forget(&mut events, self.event);
     }
@@ -158,21 +217,32 @@ impl Sending {
 
     async fn send(&self, holds: Vec<Asked>) {
         let args = together::tell(self.store.args(), holds.iter().map(|asked| &asked.packed));
-        let answer = self.store.run(&scripts::HOLD_TOGETHER, self.event, args).await;
-        let read = match answer {
-            Ok(answer) => together::read(answer, holds.len()).map_err(Answer::Refused),
-            Err(Failure::Lost(_)) => Err(Answer::Lost),
-            Err(refused) => Err(Answer::Refused(refused.of_change())),
+        let (source, became) = match self.store.run(&scripts::HOLD_TOGETHER, self.event, args).await {
+            Ok(answer) => return Self::tell(holds, answer),
+            Err(Failure::Lost(source)) => (source, Answer::Lost),
+            Err(Failure::Refused(source)) => {
+                (Arc::clone(&source), Answer::Refused(LockError::Backend { source }))
+            }
         };
-        match read {
+        // Whoever is behind them would wait as long again, to learn the same.
+        for asked in self.store.queue.unsent(self.event) {
+            asked.tell(Answer::Refused(LockError::Backend { source: Arc::clone(&source) }));
+        }
+        for asked in holds {
+            asked.tell(became.clone());
+        }
+    }
+
+    fn tell(holds: Vec<Asked>, answer: Value) {
+        match together::read(answer, holds.len()) {
             Ok((now, answers)) => {
                 for (asked, answer) in holds.into_iter().zip(answers) {
-                    let _gone = asked.answer.send(Answer::Told(now, answer));
+                    asked.tell(Answer::Told(now, answer));
                 }
             }
             Err(all) => {
                 for asked in holds {
-                    let _gone = asked.answer.send(all.clone());
+                    asked.tell(Answer::Refused(all.clone()));
                 }
             }
         }
@@ -185,15 +255,13 @@ impl RedisStore {
         if let Some(_turn) = self.queue.alone(request.event) {
             return self.hold_alone(request).await;
         }
-        let (answer, answered) = oneshot::channel();
-        let packed = Packed::of(request);
-        let id = packed.id;
-        if self.queue.wait(request.event, Asked { packed, answer }) {
+        let (asked, mut asking) = Asked::of(request);
+        if self.queue.wait(request.event, asked) {
             tokio::spawn(Sending { store: self.clone(), event: request.event, done: false }.run());
         }
-        // A task that ends during a call leaves nobody an answer.
-        match answered.await.unwrap_or(Answer::Lost) {
-            Answer::Told(now, answer) => match together::read_one(request, id, now, &answer)? {
+        let patience = self.options.connect_timeout.saturating_add(self.options.response_timeout);
+        match self.queue.answer(&mut asking, patience).await {
+            Answer::Told(now, answer) => match together::read_one(request, asking.id, now, &answer)? {
                 Some(hold) => Ok(hold),
                 None => self.hold_alone(request).await,
             },

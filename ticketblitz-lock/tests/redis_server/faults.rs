@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use ticketblitz_core::BookingId;
-use ticketblitz_lock::{LockError, RedisStore, SeatState, SeatStore};
+use futures::poll;
+use ticketblitz_core::{BookingId, EventId};
+use ticketblitz_lock::redis::driver;
+use ticketblitz_lock::{EventSnapshot, HoldRequest, LockError, RedisStore, SeatState, SeatStore};
 
+use super::own_server::{Server, free_port};
 use super::proxy::Proxy;
 use super::trips::everything;
-use super::{Bench, GRACE, TTL, server, shared, unknown};
+use super::{Bench, GRACE, TTL, seats, server, shared, unknown};
 
 /// A bench that reaches the server through a proxy. The server has all the scripts: the answer that is cut is not the one
 /// that it lacks one.
@@ -152,5 +155,73 @@ async fn a_connection_that_ended_in_between_is_made_again() {
         let hold = bench.held("alice", &["A1"]).await;
         proxy.hang_up().await;
         bench.store.release(hold.reference(), &hold.owner).await.unwrap();
+    }
+}
+
+/// Pitfall 11: a master that was made a replica refuses, and is left for whoever is at its address now.
+#[tokio::test]
+async fn a_server_that_is_no_master_any_more_is_left() {
+    let (old, new) = (Server::start(free_port()).await, Server::start(free_port()).await);
+    let proxy = Proxy::to(&old.url()).await;
+    let store = RedisStore::connect_with(&proxy.url(), server::options("failover")).await.unwrap();
+    let event = EventId::new();
+    let request = |name: &str| HoldRequest::new(event, "alice", seats(&[name])).ttl(TTL);
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    store.hold(&request("A1")).await.unwrap();
+    let old_one = driver::Client::open(old.url()).unwrap();
+    let mut old_one = old_one.get_multiplexed_async_connection().await.unwrap();
+    // Of a master that is not there: it keeps what it has.
+    let mut demote = driver::cmd("REPLICAOF");
+    let () = demote.arg("127.0.0.1").arg(free_port()).query_async(&mut old_one).await.unwrap();
+    proxy.lead_to(&new.url());
+    let refused = store.hold(&request("A2")).await;
+    assert!(matches!(refused, Err(LockError::Backend { .. })), "{refused:?}");
+    let next = store.hold(&request("A2")).await;
+    assert!(matches!(next, Err(LockError::NotLoaded)), "the new one knows nothing yet: {next:?}");
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    store.hold(&request("A2")).await.unwrap();
+}
+
+/// Pitfall 12: whoever begins to connect and goes away does not take the connection from those who wait for it.
+#[tokio::test]
+async fn a_connection_is_made_though_who_began_goes_away() {
+    let _shared = shared().await;
+    let proxy = Proxy::start().await;
+    let bench = Bench::at(&proxy.url(), server::url()).await;
+    proxy.hang_up().await;
+    let before = proxy.accepted();
+    let mut others = {
+        let mut began = bench.store.status(bench.event);
+        assert!(poll!(&mut began).is_pending());
+        let mut others = bench.store.status(bench.event);
+        assert!(poll!(&mut others).is_pending());
+        while proxy.accepted() == before {
+            assert!(poll!(&mut began).is_pending());
+            tokio::task::yield_now().await;
+        }
+        others
+    };
+    (&mut others).await.unwrap();
+    assert_eq!(proxy.accepted(), before + 1, "the one that was begun");
+}
+
+/// Times beyond all reckoning are long, and no prefix at all is refused.
+#[tokio::test]
+async fn options_have_no_edges() {
+    let _shared = shared().await;
+    let (prefix, most) = (server::prefix(), Duration::MAX);
+    let options = server::options(&prefix).connect_timeout(most).response_timeout(most).keep(most);
+    let store = RedisStore::connect_with(server::url(), options).await.unwrap();
+    let event = EventId::new();
+    store.load(&EventSnapshot::new(event)).await.unwrap();
+    let requests = ["A1", "A2", "A3"].map(|name| HoldRequest::new(event, "alice", seats(&[name])).ttl(TTL));
+    let holds = futures::future::join_all(requests.iter().map(|request| store.hold(request))).await;
+    assert!(holds.iter().all(Result::is_ok), "{holds:?}");
+    store.expired(&ticketblitz_lock::Cursor::default(), 10).await.unwrap();
+
+    for nothing in ["", "{}"] {
+        let refused = RedisStore::connect_with(server::url(), server::options(nothing)).await;
+        let Err(LockError::Invalid(why)) = refused else { panic!("{refused:?}") };
+        assert!(why.contains("prefix"), "{why}");
     }
 }

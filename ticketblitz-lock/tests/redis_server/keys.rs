@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::poll;
 use ticketblitz_core::{BookingId, EventId, ManualClock, Timestamp};
 use ticketblitz_lock::redis::driver;
 use ticketblitz_lock::{
@@ -150,6 +151,45 @@ async fn the_stream_is_filled_once_by_many() {
     bench.store.load(&other).await.unwrap();
     let known: u64 = bench.ask(&["ZCARD", &events]).await;
     assert_eq!(known, 2);
+}
+
+/// Pitfall 12: whoever goes away as soon as the event is loaded leaves one whose holds the stream tells.
+#[tokio::test]
+async fn the_stream_tells_of_an_event_whose_load_was_dropped() {
+    let _shared = shared().await;
+    let bench = Bench::new().await;
+    let event = EventId::new();
+    let snapshot = EventSnapshot::new(event);
+    {
+        let mut loading = bench.store.load(&snapshot);
+        // Asked over the same connection: the answer is of after what the load has sent.
+        while bench.store.status(event).await.is_err() {
+            assert!(poll!(&mut loading).is_pending(), "it was not dropped in between");
+        }
+    }
+    let request = HoldRequest::new(event, "alice", seats(&["A1"])).ttl(Duration::from_millis(1));
+    let short = bench.store.hold(&request).await.unwrap();
+    bench.until_told(1).await;
+    assert_eq!(bench.store.expired(&Cursor::default(), 9).await.unwrap().holds[0].id, short.id);
+}
+
+/// A load that fails after the event was loaded says so: nobody knows, and it is sent again.
+#[tokio::test]
+async fn a_load_that_ends_in_the_middle_is_unknown() {
+    let _shared = shared().await;
+    let bench = Bench::new().await;
+    let event = EventId::new();
+    let (snapshot, events) = (EventSnapshot::new(event), format!("{{{}}}:events", bench.prefix));
+    let mut loading = bench.store.load(&snapshot);
+    while bench.store.status(event).await.is_err() {
+        assert!(poll!(&mut loading).is_pending(), "it has not ended");
+    }
+    // What is no set of events refuses to be one.
+    let () = bench.ask(&["SET", &events, "somebody else's"]).await;
+    let ended = loading.await;
+    assert!(matches!(ended, Err(LockError::OutcomeUnknown { attempt: None })), "{ended:?}");
+    let () = bench.ask(&["DEL", &events]).await;
+    bench.store.load(&snapshot).await.unwrap();
 }
 
 /// Attempts, endings, owners, bookings: all of it goes some time, and nothing is left of a hundred buyers.

@@ -4,6 +4,7 @@
 mod faults;
 mod keys;
 mod monitor;
+mod own_server;
 mod pool;
 mod proxy;
 mod server;

@@ -1,6 +1,5 @@
 //! A store on the application's own pool of connections.
 
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::poll;
@@ -9,6 +8,7 @@ use ticketblitz_lock::redis::driver;
 use ticketblitz_lock::{EventSnapshot, HoldRequest, LockError, RedisStore, SeatStore};
 
 use super::monitor::Monitor;
+use super::own_server::{Server, free_port};
 use super::proxy::Proxy;
 use super::{Bench, TTL, seats, server, shared};
 
@@ -103,62 +103,6 @@ async fn whoever_goes_away_leaves_the_pool_usable() {
         store.release(hold.reference(), &hold.owner).await.unwrap();
         assert!(pool.status().size <= 2, "{:?}", pool.status());
     }
-}
-
-/// A server of this test's own.
-struct Server {
-    port: u16,
-    process: Child,
-}
-
-impl Server {
-    async fn start(port: u16) -> Self {
-        let program = ["redis-server", "valkey-server"].into_iter().find_map(|program| {
-            Command::new(program)
-                .args([
-                    "--port",
-                    &port.to_string(),
-                    "--bind",
-                    "127.0.0.1",
-                    "--save",
-                    "",
-                    "--appendonly",
-                    "no",
-                ])
-                .stdout(Stdio::null())
-                .spawn()
-                .ok()
-        });
-        let server = Self { port, process: program.expect("redis-server is installed") };
-        let client = driver::Client::open(server.url()).unwrap();
-        let began = Instant::now();
-        while client.get_multiplexed_async_connection().await.is_err() {
-            assert!(began.elapsed() < LONG, "it does not start");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        server
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Once it is dead there is nothing to do.
-        let _dead = self.process.kill();
-        let _gone = self.process.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A server that is killed is a failure, never a lost answer, and one that is there again is used again.

@@ -1,7 +1,7 @@
 //! A wire that breaks when it is told to.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ticketblitz_lock::redis::driver::{Client, ConnectionAddr};
@@ -16,6 +16,8 @@ const SWALLOW: u8 = 2;
 /// Between a store and the server.
 pub struct Proxy {
     port: u16,
+    /// Where new connections lead.
+    server: Arc<Mutex<(String, u16)>>,
     wire: Arc<Wire>,
 }
 
@@ -24,19 +26,25 @@ struct Wire {
     mode: AtomicU8,
     hang_up: Notify,
     open: AtomicUsize,
+    accepted: AtomicUsize,
 }
 
 impl Proxy {
     pub async fn start() -> Self {
-        let client = Client::open(super::server::url()).unwrap();
-        let ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else { panic!("no TCP") };
-        let server = (host.clone(), *port);
+        Self::to(super::server::url()).await
+    }
+
+    pub async fn to(url: &str) -> Self {
+        let server = Arc::new(Mutex::new(address(url)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self { port: listener.local_addr().unwrap().port(), wire: Arc::default() };
+        let port = listener.local_addr().unwrap().port();
+        let proxy = Self { port, server: Arc::clone(&server), wire: Arc::default() };
         let wire = Arc::clone(&proxy.wire);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect((server.0.as_str(), server.1)).await.unwrap();
+                wire.accepted.fetch_add(1, Ordering::SeqCst);
+                let (host, port) = server.lock().unwrap().clone();
+                let far = TcpStream::connect((host.as_str(), port)).await.unwrap();
                 tokio::spawn(carry(near, far, Arc::clone(&wire)));
             }
         });
@@ -45,6 +53,16 @@ impl Proxy {
 
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Another server is at this address from now on; connections that are open stay where they are.
+    pub fn lead_to(&self, url: &str) {
+        *self.server.lock().unwrap() = address(url);
+    }
+
+    /// How many connections there have been.
+    pub fn accepted(&self) -> usize {
+        self.wire.accepted.load(Ordering::SeqCst)
     }
 
     /// The next answer of the server's is not passed on: the connection breaks instead, once.
@@ -73,6 +91,12 @@ impl Proxy {
     pub fn swallow_answers(&self, on: bool) {
         self.wire.mode.store(if on { SWALLOW } else { PASS }, Ordering::SeqCst);
     }
+}
+
+fn address(url: &str) -> (String, u16) {
+    let client = Client::open(url).unwrap();
+    let ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else { panic!("no TCP") };
+    (host.clone(), *port)
 }
 
 async fn carry(near: TcpStream, far: TcpStream, wire: Arc<Wire>) {

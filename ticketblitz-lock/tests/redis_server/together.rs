@@ -294,6 +294,30 @@ async fn whoever_goes_away_keeps_nobody_waiting() {
     }
 }
 
+/// Pitfall 12, with a crowd: more have gone than the calls of one moment take, and whoever came behind them is sent all
+/// the same.
+#[tokio::test]
+async fn whoever_waits_behind_those_who_went_away_is_sent() {
+    let _shared = shared().await;
+    let bench = Bench::new().await;
+    let first = bench.request("first", &["X1"]);
+    let crowd: Vec<_> = (0..600).map(|n| HoldRequest::new(bench.event, "gone", numbered([n]))).collect();
+    let last = bench.request("alice", &["Z1"]);
+    let mut first = bench.store.hold(&first);
+    assert!(poll!(&mut first).is_pending());
+    {
+        let mut gone: Vec<_> = crowd.iter().map(|request| bench.store.hold(request)).collect();
+        for one in &mut gone {
+            assert!(poll!(one).is_pending());
+        }
+    }
+    let answers = tokio::time::timeout(LONG, join_all([first, bench.store.hold(&last)])).await;
+    let answers = answers.expect("both are answered");
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let names: Vec<_> = bench.taken().await.into_iter().map(|(seat, _)| seat).collect();
+    assert_eq!(names, ["X1", "Z1"], "nobody else was sent");
+}
+
 /// Pitfall 7, together: everybody learns of their own attempt, and asks again with it.
 #[tokio::test]
 async fn a_lost_answer_is_everybodys_own() {
@@ -323,6 +347,71 @@ async fn a_lost_answer_is_everybodys_own() {
     let ids =
         |answers: &[Answer]| answers.iter().flatten().map(|hold| (hold.id, hold.fence)).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(&at_once(&bench.store, &requests).await), "nothing is new");
+}
+
+/// Pitfall 16, with a crowd: all learn within the time of one call that the server says nothing, and whoever was not sent
+/// learns that nothing happened.
+#[tokio::test]
+async fn a_silent_server_keeps_no_crowd_waiting() {
+    let _shared = shared().await;
+    let (proxy, bench) = (Proxy::start().await, Bench::new().await);
+    let patience = Duration::from_secs(2);
+    let options = server::options(&bench.prefix).response_timeout(patience).connect_timeout(patience);
+    let store = RedisStore::connect_with(&proxy.url(), options).await.unwrap();
+    let requests: Vec<_> =
+        (0..1_000).map(|n| HoldRequest::new(bench.event, "alice", numbered([n])).limit(1_000)).collect();
+    proxy.swallow_answers(true);
+    let began = std::time::Instant::now();
+    let answers = at_once(&store, &requests).await;
+    // One call after the other would be eight times this.
+    assert!(began.elapsed() < patience * 6, "{:?}", began.elapsed());
+    let taken: BTreeSet<_> = bench.taken().await.into_iter().map(|(seat, _)| seat).collect();
+    let mut lost = 0;
+    for (request, answer) in requests.iter().zip(&answers) {
+        match answer {
+            Err(LockError::OutcomeUnknown { attempt }) if *attempt == Some(request.attempt) => lost += 1,
+            Err(LockError::Backend { .. }) => {
+                let seat = request.want.seats()[0].to_string();
+                assert!(!taken.contains(&seat), "{seat} was said not to have been sent");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..500).contains(&lost), "{lost} were sent");
+    proxy.swallow_answers(false);
+    let again = at_once(&store, &requests).await;
+    assert!(again.iter().all(Result::is_ok), "it is there again");
+}
+
+/// A task that is not let run keeps nobody waiting either: whoever it has not sent goes, and is not sent afterwards.
+#[tokio::test]
+async fn a_turn_that_does_not_come_is_bounded() {
+    let _shared = shared().await;
+    let bench = Bench::new().await;
+    let options = server::options(&bench.prefix).response_timeout(Duration::from_millis(500));
+    let options = options.connect_timeout(Duration::from_millis(500));
+    let store = RedisStore::connect_with(server::url(), options).await.unwrap();
+    let requests = ["A1", "A2", "A3", "A4"].map(|name| bench.request("alice", &[name]));
+    let [first, second, third, last] = &requests;
+    // Nobody drives this one: what is spawned there stays as it is.
+    let idle = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut first = store.hold(first);
+    assert!(poll!(&mut first).is_pending());
+    let mut began = [store.hold(second), store.hold(third)];
+    {
+        let _idle = idle.enter();
+        for one in &mut began {
+            assert!(poll!(one).is_pending());
+        }
+    }
+    let late = tokio::time::timeout(LONG, store.hold(last)).await.expect("it is answered");
+    assert!(matches!(late, Err(LockError::Backend { .. })), "{late:?}");
+    first.await.unwrap();
+    drop(began);
+    idle.shutdown_background();
+    let names: Vec<_> = bench.taken().await.into_iter().map(|(seat, _)| seat).collect();
+    assert_eq!(names, ["A1"], "the others were not sent");
+    store.hold(last).await.unwrap();
 }
 
 /// The runtime that sends may end while others wait: they are sent by themselves.
