@@ -95,6 +95,7 @@ macro_rules! conformance {
             loading {
                 an_unloaded_event_answers_nothing
                 unloading_forgets_and_fences_still_rise
+                unloading_repeats_no_version
                 a_snapshot_takes_what_is_taken
                 a_live_hold_survives_every_snapshot
                 a_snapshot_only_moves_forward

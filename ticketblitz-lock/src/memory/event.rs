@@ -9,6 +9,7 @@ use std::time::Duration;
 use ticketblitz_core::id::Uuid;
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
+use super::events::Left;
 use super::record::{Phase, Record};
 use super::reserved::Reserved;
 use crate::types::{AreaStatus, AttemptId, EventStatus, Fence, Hold, HoldId, Owner, SeatState, Want};
@@ -52,7 +53,7 @@ enum Memory {
 }
 
 impl Event {
-    pub(super) fn new(id: EventId, now: Timestamp) -> Self {
+    pub(super) fn new(id: EventId, left: Left, now: Timestamp) -> Self {
         Self {
             id,
             seats: HashMap::new(),
@@ -64,17 +65,18 @@ impl Event {
             owners: HashMap::new(),
             deadlines: BTreeSet::new(),
             memories: BinaryHeap::new(),
-            fence: Fence::default(),
-            // From the time on, so that an event loaded again does not repeat the versions of its former life.
-            version: micros(now),
+            fence: left.fence,
+            // From the time on, so that a store that lost its memory does not repeat its versions either.
+            version: micros(now).max(left.version),
             lapsed: Vec::new(),
             unloaded: false,
         }
     }
 
-    /// For those who found the event before it was taken off the map and get its lock only now.
-    pub(super) fn unload(&mut self) {
+    /// For those who found the event before it was taken off the map and get its lock only later.
+    pub(super) fn unload(&mut self) -> Left {
         self.unloaded = true;
+        Left { fence: self.fence, version: self.version }
     }
 
     pub(super) fn is_unloaded(&self) -> bool {
