@@ -184,6 +184,26 @@ pub async fn a_sale_known_to_the_truth_overrides_a_lapse(bench: Bench) {
     assert_eq!(bench.taken().await, []);
 }
 
+/// A payment lapsed, was a sale after all, and was refunded: the last ending is remembered for an hour of its own, not for
+/// what is left of the first one's.
+pub async fn a_later_ending_is_remembered_for_its_own_hour(bench: Bench) {
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    let hold = bench.paying("alice", &["A1"]).await;
+    bench.clock.advance(GRACE);
+    assert_eq!(bench.taken().await, []);
+    let booking = BookingId::new();
+    let truth = bench.snapshot().with_taken(sold(&hold, booking));
+    bench.load(&truth).await;
+    bench.clock.advance(minutes(55));
+    bench.store.reopen(bench.event, booking).await.unwrap();
+    for _ in 0..5 {
+        bench.clock.advance(minutes(10));
+        assert_eq!(bench.taken().await, []); // cleans up
+        bench.load(&truth).await;
+        assert_eq!(bench.taken().await, [], "a snapshot from before the refund does not bring the sale back");
+    }
+}
+
 /// After a loss: a rival was given a seat that is sold. Their hold stays until it ends; then the sale has the seat.
 pub async fn a_sale_gets_its_seat_when_the_rival_is_gone(bench: Bench) {
     let rival = bench.held("bob", &["A1"]).await;

@@ -101,6 +101,7 @@ macro_rules! conformance {
                 a_snapshot_only_moves_forward
                 an_old_snapshot_revives_nothing
                 a_sale_known_to_the_truth_overrides_a_lapse
+                a_later_ending_is_remembered_for_its_own_hour
                 a_sale_gets_its_seat_when_the_rival_is_gone
                 a_wrong_snapshot_changes_nothing
                 a_capacity_can_change
