@@ -137,9 +137,7 @@ impl SeatStore for MemoryStore {
     }
 
     async fn unload(&self, event: EventId) -> Result<(), LockError> {
-        if let Some(event) = self.shared.events.remove(event) {
-            event.lock().unwrap_or_else(PoisonError::into_inner).unload();
-        }
+        self.shared.events.unload(event);
         Ok(())
     }
 

@@ -66,7 +66,8 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// [`LockError::Invalid`] for what [`EventSnapshot::validate`] refuses. Nothing is changed then.
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError>;
 
-    /// Forgets the event with all its holds. An event that is not loaded is no error.
+    /// Forgets the event with all its holds, but not where its fences and versions were: loaded again, it goes on from
+    /// there. An event that is not loaded is no error.
     ///
     /// # Errors
     /// None of its own: [`Backend`](LockError::Backend) or [`OutcomeUnknown`](LockError::OutcomeUnknown), as every

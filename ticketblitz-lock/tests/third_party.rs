@@ -41,6 +41,7 @@ macro_rules! caught {
 caught! {
     half_taken_sets: HalfTaken by holds::all_or_none
     fences_that_restart: FencesRestart by loading::unloading_forgets_and_fences_still_rise
+    fences_that_unloading_forgets: ForgetsFences by loading::unloading_forgets_and_fences_still_rise
     a_release_by_a_former_owner: ReleasesByName by holds::a_former_owner_cannot_release
     an_attempt_counted_twice: RepeatsCount by attempts::a_repeat_gets_the_same_hold
     two_winners_at_the_moment_of_expiry: TwoWinners by expiry::the_moment_of_expiry_belongs_to_the_rival

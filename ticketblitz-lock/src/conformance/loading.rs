@@ -49,7 +49,37 @@ pub async fn unloading_forgets_and_fences_still_rise(bench: Bench) {
     refused!(bench.store.get(before.reference()).await, LockError::NotHeld);
     assert!(bench.held("bob", &["A1"]).await.fence > floor);
     bench.load(&bench.snapshot()).await;
-    assert!(bench.held("bob", &["A2"]).await.fence > floor, "an older snapshot does not lower it");
+    let last = bench.held("bob", &["A2"]).await;
+    assert!(last.fence > floor, "an older snapshot does not lower it");
+
+    // Nobody says the floor again, and the clock is not there yet: unloading forgets the holds, not the fences.
+    bench.store.unload(bench.event).await.unwrap();
+    bench.load(&bench.snapshot()).await;
+    let again = bench.held("carol", &["A2"]).await;
+    assert!(again.fence > last.fence, "{} after {}", again.fence, last.fence);
+
+    // Twice, and with an event that has no hold to remember the fence by.
+    bench.store.release(again.reference(), &again.owner).await.unwrap();
+    for _ in 0..2 {
+        bench.store.unload(bench.event).await.unwrap();
+        bench.clock.set(bench.clock.now() - Duration::from_secs(3_600));
+        bench.load(&bench.snapshot()).await;
+    }
+    let third = bench.held("carol", &["A2"]).await;
+    assert!(third.fence > again.fence, "{} after {}", third.fence, again.fence);
+}
+
+/// No version is of one state before an event was forgotten and of another after it was loaded again.
+pub async fn unloading_repeats_no_version(bench: Bench) {
+    let mut versions = Vec::new();
+    for seat in ["A1", "A2", "A3"] {
+        bench.held("alice", &[seat]).await;
+        let version = bench.store.status(bench.event).await.unwrap().version;
+        assert!(!versions.contains(&version), "{version} once more, after {versions:?}");
+        versions.push(version);
+        bench.store.unload(bench.event).await.unwrap();
+        bench.load(&bench.snapshot()).await;
+    }
 }
 
 /// What is in payment or sold according to the snapshot is so here, once, however often it is loaded.
@@ -152,6 +182,26 @@ pub async fn a_sale_known_to_the_truth_overrides_a_lapse(bench: Bench) {
     );
     bench.store.reopen(bench.event, booking).await.unwrap();
     assert_eq!(bench.taken().await, []);
+}
+
+/// A payment lapsed, was a sale after all, and was refunded: the last ending is remembered for an hour of its own, not for
+/// what is left of the first one's.
+pub async fn a_later_ending_is_remembered_for_its_own_hour(bench: Bench) {
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    let hold = bench.paying("alice", &["A1"]).await;
+    bench.clock.advance(GRACE);
+    assert_eq!(bench.taken().await, []);
+    let booking = BookingId::new();
+    let truth = bench.snapshot().with_taken(sold(&hold, booking));
+    bench.load(&truth).await;
+    bench.clock.advance(minutes(55));
+    bench.store.reopen(bench.event, booking).await.unwrap();
+    for _ in 0..5 {
+        bench.clock.advance(minutes(10));
+        assert_eq!(bench.taken().await, []); // cleans up
+        bench.load(&truth).await;
+        assert_eq!(bench.taken().await, [], "a snapshot from before the refund does not bring the sale back");
+    }
 }
 
 /// After a loss: a rival was given a seat that is sold. Their hold stays until it ends; then the sale has the seat.

@@ -95,11 +95,13 @@ macro_rules! conformance {
             loading {
                 an_unloaded_event_answers_nothing
                 unloading_forgets_and_fences_still_rise
+                unloading_repeats_no_version
                 a_snapshot_takes_what_is_taken
                 a_live_hold_survives_every_snapshot
                 a_snapshot_only_moves_forward
                 an_old_snapshot_revives_nothing
                 a_sale_known_to_the_truth_overrides_a_lapse
+                a_later_ending_is_remembered_for_its_own_hour
                 a_sale_gets_its_seat_when_the_rival_is_gone
                 a_wrong_snapshot_changes_nothing
                 a_capacity_can_change

@@ -4,17 +4,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
-use std::time::Duration;
 
 use ticketblitz_core::id::Uuid;
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
+use super::events::Left;
 use super::record::{Phase, Record};
 use super::reserved::Reserved;
 use crate::types::{AreaStatus, AttemptId, EventStatus, Fence, Hold, HoldId, Owner, SeatState, Want};
-
-/// How long ended payments and sales are remembered.
-const KEEP_ENDED: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug)]
 pub(super) struct Event {
@@ -52,7 +49,7 @@ enum Memory {
 }
 
 impl Event {
-    pub(super) fn new(id: EventId, now: Timestamp) -> Self {
+    pub(super) fn new(id: EventId, left: Left, now: Timestamp) -> Self {
         Self {
             id,
             seats: HashMap::new(),
@@ -64,17 +61,18 @@ impl Event {
             owners: HashMap::new(),
             deadlines: BTreeSet::new(),
             memories: BinaryHeap::new(),
-            fence: Fence::default(),
-            // From the time on, so that an event loaded again does not repeat the versions of its former life.
-            version: micros(now),
+            fence: left.fence,
+            // From the time on, so that a store that lost its memory does not repeat its versions either.
+            version: micros(now).max(left.version),
             lapsed: Vec::new(),
             unloaded: false,
         }
     }
 
-    /// For those who found the event before it was taken off the map and get its lock only now.
-    pub(super) fn unload(&mut self) {
+    /// For those who found the event before it was taken off the map and get its lock only later.
+    pub(super) fn unload(&mut self) -> Left {
         self.unloaded = true;
+        Left { fence: self.fence, version: self.version }
     }
 
     pub(super) fn is_unloaded(&self) -> bool {
@@ -134,7 +132,7 @@ impl Event {
     }
 
     /// Frees all that a hold has and forgets it, or remembers it for a while as what it ended as.
-    pub(super) fn end(&mut self, id: HoldId, remember: Option<Phase>, now: Timestamp) {
+    pub(super) fn end(&mut self, id: HoldId, remember: Option<Phase>) {
         let Some(mut record) = self.holds.remove(&id) else { return };
         self.vacate(id, &record);
         if let Some(until) = record.phase.deadline() {
@@ -143,7 +141,8 @@ impl Event {
         if let Some(phase) = remember {
             record.phase = phase;
             self.holds.insert(id, record);
-            self.memories.push(Reverse((now + KEEP_ENDED, Memory::Ended(id))));
+            let until = phase.remembered_until();
+            self.memories.extend(until.map(|until| Reverse((until, Memory::Ended(id)))));
         } else {
             self.unbook(id, &record);
         }
@@ -234,8 +233,8 @@ impl Event {
     pub(super) fn lapse(&mut self, id: HoldId, now: Timestamp) {
         let Some(record) = self.holds.get(&id) else { return };
         self.lapsed.extend(record.to_hold(id, self.id, now));
-        let remember = matches!(record.phase, Phase::Paying { .. }).then_some(Phase::Lapsed);
-        self.end(id, remember, now);
+        let remember = matches!(record.phase, Phase::Paying { .. }).then_some(Phase::lapsed(now));
+        self.end(id, remember);
     }
 
     /// Cleans up at most `most` holds that have lapsed and as many memories.
@@ -250,7 +249,7 @@ impl Event {
             match self.memories.peek() {
                 Some(&Reverse((until, memory))) if until <= now => {
                     self.memories.pop();
-                    self.forget(memory);
+                    self.forget(memory, now);
                 }
                 _ => break,
             }
@@ -263,12 +262,12 @@ impl Event {
         self.reclaim(now, usize::MAX);
     }
 
-    fn forget(&mut self, memory: Memory) {
+    fn forget(&mut self, memory: Memory, now: Timestamp) {
         match memory {
             Memory::Ended(id) => {
-                // Unless a snapshot knew that it was sold.
-                let ended = |record: &Record| record.phase.seat_state().is_none();
-                if self.holds.get(&id).is_some_and(ended)
+                // Unless a snapshot knew that it was sold; reopened since, it is remembered for longer.
+                let due = |record: &Record| record.phase.remembered_until().is_some_and(|until| until <= now);
+                if self.holds.get(&id).is_some_and(due)
                     && let Some(record) = self.holds.remove(&id)
                 {
                     self.unbook(id, &record);
@@ -312,7 +311,7 @@ fn change(area: &mut AreaStatus, phase: Phase, to: impl FnOnce(u32) -> u32) {
         Phase::Held { .. } => &mut area.held,
         Phase::Paying { .. } => &mut area.paying,
         Phase::Sold => &mut area.sold,
-        Phase::Lapsed | Phase::Ended => return,
+        Phase::Lapsed { .. } | Phase::Ended { .. } => return,
     };
     *units = to(*units);
 }

@@ -22,7 +22,7 @@ impl Event {
         let mut record = Record::held(request, want, self.next_fence(now), now);
         if let Some(replaced) = replaced {
             record.end_by(replaced.ceiling_at);
-            self.end(replaced.id, None, now);
+            self.end(replaced.id, None);
         }
         self.remember_attempt(request.attempt, id, record.ceiling_at);
         self.add(id, record);
@@ -85,7 +85,7 @@ impl Event {
         if matches!(self.owned(id, owner, now)?.phase, Phase::Paying { .. }) {
             return Err(LockError::InPayment);
         }
-        self.end(id, None, now);
+        self.end(id, None);
         Ok(())
     }
 }

@@ -36,8 +36,8 @@ impl Event {
         let id = taken.hold.or(by_booking).unwrap_or_else(|| HoldId::in_event(self.id));
         match self.holds.get(&id).map(|record| record.phase) {
             None => self.add(id, record_of(taken, phase)),
-            Some(Phase::Lapsed) if phase == Phase::Sold => self.add(id, record_of(taken, phase)),
-            Some(Phase::Lapsed | Phase::Ended) => {}
+            Some(Phase::Lapsed { .. }) if phase == Phase::Sold => self.add(id, record_of(taken, phase)),
+            Some(Phase::Lapsed { .. } | Phase::Ended { .. }) => {}
             Some(known) => {
                 if is_later(phase, known) {
                     self.advance(id, phase);

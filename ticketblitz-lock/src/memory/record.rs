@@ -1,8 +1,13 @@
 //! What the store remembers of a hold.
 
+use std::time::Duration;
+
 use ticketblitz_core::{BookingId, EventId, Timestamp};
 
 use crate::types::{Fence, Hold, HoldId, HoldRef, HoldRequest, HoldState, Owner, SeatState, Want};
+
+/// How long ended payments and sales are remembered.
+const KEEP_ENDED: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug)]
 pub(super) struct Record {
@@ -26,20 +31,42 @@ pub(super) enum Phase {
         until: Timestamp,
     },
     Sold,
-    /// The grace ran out. Remembered, so that a sale that comes too late learns whether a rival was faster.
-    Lapsed,
-    /// Aborted or reopened. Remembered, so that a snapshot from before does not bring it back.
-    Ended,
+    /// The grace ran out. Remembered until then, so that a sale that comes too late learns whether a rival was faster.
+    Lapsed {
+        until: Timestamp,
+    },
+    /// Aborted or reopened. Remembered until then, so that a snapshot from before does not bring it back.
+    Ended {
+        until: Timestamp,
+    },
 }
 
 impl Phase {
+    /// Its grace ran out, noticed now.
+    pub(super) fn lapsed(now: Timestamp) -> Self {
+        Self::Lapsed { until: now + KEEP_ENDED }
+    }
+
+    /// Aborted or reopened now.
+    pub(super) fn ended(now: Timestamp) -> Self {
+        Self::Ended { until: now + KEEP_ENDED }
+    }
+
+    /// Until when it is remembered after its end; `None` if it has not ended.
+    pub(super) fn remembered_until(self) -> Option<Timestamp> {
+        match self {
+            Self::Lapsed { until } | Self::Ended { until } => Some(until),
+            Self::Held { .. } | Self::Paying { .. } | Self::Sold => None,
+        }
+    }
+
     /// What its seats are; `None` if it has none any more.
     pub(super) fn seat_state(self) -> Option<SeatState> {
         match self {
             Self::Held { .. } => Some(SeatState::Held),
             Self::Paying { .. } => Some(SeatState::Paying),
             Self::Sold => Some(SeatState::Sold),
-            Self::Lapsed | Self::Ended => None,
+            Self::Lapsed { .. } | Self::Ended { .. } => None,
         }
     }
 
@@ -47,7 +74,7 @@ impl Phase {
     pub(super) fn deadline(self) -> Option<Timestamp> {
         match self {
             Self::Held { until } | Self::Paying { until } => Some(until),
-            Self::Sold | Self::Lapsed | Self::Ended => None,
+            Self::Sold | Self::Lapsed { .. } | Self::Ended { .. } => None,
         }
     }
 
@@ -89,7 +116,7 @@ impl Record {
         let (state, expires_at) = match self.phase {
             Phase::Held { until } => (HoldState::Held, until),
             Phase::Paying { until } => (HoldState::Paying, until),
-            Phase::Sold | Phase::Lapsed | Phase::Ended => return None,
+            Phase::Sold | Phase::Lapsed { .. } | Phase::Ended { .. } => return None,
         };
         let (reference, owner, want) = (HoldRef { event, hold: id }, self.owner.clone(), self.want.clone());
         let hold = Hold::new(reference, owner, want, self.fence, expires_at, now);

@@ -26,7 +26,7 @@ impl Event {
     pub(super) fn abort_commit(&mut self, id: HoldId, now: Timestamp) -> Result<(), LockError> {
         match self.holds.get(&id).map(|record| record.phase) {
             Some(Phase::Sold) => return Err(LockError::NotHeld),
-            Some(phase) if phase.is_live(now) => self.end(id, Some(Phase::Ended), now),
+            Some(phase) if phase.is_live(now) => self.end(id, Some(Phase::ended(now))),
             // It has lapsed and a batch has not come to it: it lapsed, it was not aborted.
             Some(phase) if phase.deadline().is_some() => self.lapse(id, now),
             _ => {}
@@ -55,7 +55,7 @@ impl Event {
                 self.book(id, booking);
                 Ok(())
             }
-            Phase::Lapsed => Err(match self.highest_fence_on(record) {
+            Phase::Lapsed { .. } => Err(match self.highest_fence_on(record) {
                 Some(seen) if seen > fence => LockError::StaleFence { seen },
                 _ => LockError::NotHeld,
             }),
@@ -71,7 +71,7 @@ impl Event {
     pub(super) fn reopen(&mut self, booking: BookingId, now: Timestamp) {
         let sold = self.holds_of(booking).filter(|(_, record)| record.phase == Phase::Sold);
         for id in sold.map(|(id, _)| id).collect::<Vec<_>>() {
-            self.end(id, Some(Phase::Ended), now);
+            self.end(id, Some(Phase::ended(now)));
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Flaw {
     HalfTaken,
     /// Numbers holds from one whenever an event is loaded.
     FencesRestart,
+    /// Forgets at an unloading which fences it gave out.
+    ForgetsFences,
     /// Frees the seats that a hold once had, whoever has them now.
     ReleasesByName,
     /// A repeat counts once more towards the owner's limit.
@@ -52,6 +54,8 @@ pub struct Toy {
 #[derive(Debug, Default)]
 struct State {
     events: BTreeMap<EventId, Event>,
+    /// The highest fences of those that were unloaded.
+    left: BTreeMap<EventId, u64>,
     /// Every hold that lapsed, for ever: it is a toy.
     lapsed: Vec<Hold>,
     version: u64,
@@ -186,7 +190,12 @@ impl SeatStore for Toy {
 
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
         snapshot.validate()?;
-        self.state.lock().unwrap().events.entry(snapshot.event).or_default();
+        {
+            let mut state = self.state.lock().unwrap();
+            let fence = state.left.get(&snapshot.event).copied().unwrap_or_default();
+            let new = || Event { fence, ..Event::default() };
+            state.events.entry(snapshot.event).or_insert_with(new);
+        }
         self.change(snapshot.event, |event, now| {
             let fences = snapshot.taken.iter().map(|taken| taken.fence).chain([snapshot.fence_floor]);
             if self.flaw != Some(Flaw::FencesRestart) {
@@ -202,7 +211,12 @@ impl SeatStore for Toy {
     }
 
     async fn unload(&self, event: EventId) -> Result<(), LockError> {
-        self.state.lock().unwrap().events.remove(&event);
+        let mut state = self.state.lock().unwrap();
+        if let Some(known) = state.events.remove(&event)
+            && !matches!(self.flaw, Some(Flaw::ForgetsFences | Flaw::FencesRestart))
+        {
+            state.left.insert(event, known.fence);
+        }
         Ok(())
     }
 

@@ -28,6 +28,13 @@ create table if not exists ticketblitz_lock.events (
     loaded bigint not null
 );
 
+-- What is left of an event that was unloaded: where its fences and versions go on.
+create table if not exists ticketblitz_lock.unloaded (
+    id uuid primary key,
+    fence numeric(20) not null,
+    loaded bigint not null
+);
+
 create table if not exists ticketblitz_lock.areas (
     event uuid not null,
     section text collate "C" not null,

@@ -9,6 +9,8 @@ create or replace function ticketblitz_lock.load(
 ) returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
     moment bigint;
+    left_fence numeric(20);
+    left_loaded bigint;
     entry record;
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
@@ -19,8 +21,11 @@ begin
     -- Only then is every seat that the store takes for taken really so.
     perform ticketblitz_lock.lapse(_event, array(select id from ticketblitz_lock.holds
         where event = _event and phase in ('held', 'paying') and until <= moment), moment);
+    -- Fences and versions go on from where unloading left them.
+    delete from ticketblitz_lock.unloaded where id = _event returning fence, loaded + 1 into left_fence, left_loaded;
     insert into ticketblitz_lock.events as e (id, fence_floor, loaded)
-        values (_event, greatest(_floor, (select max(fence::numeric) from unnest(_fences) fence)), moment)
+        values (_event, greatest(_floor, left_fence, (select max(fence::numeric) from unnest(_fences) fence)),
+            greatest(moment, left_loaded))
         on conflict (id) do update set fence_floor = greatest(e.fence_floor, excluded.fence_floor),
             loaded = greatest(e.loaded + 1, excluded.loaded);
     insert into ticketblitz_lock.areas (event, section, capacity, taken, fence)
@@ -98,6 +103,11 @@ begin
     perform from ticketblitz_lock.events where id = _event;
     if found then
         perform pg_advisory_xact_lock(ticketblitz_lock.key(_event));
+        insert into ticketblitz_lock.unloaded (id, fence, loaded)
+            select id, greatest(fence_floor, (select max(fence) from ticketblitz_lock.seats where event = _event),
+                (select max(fence) from ticketblitz_lock.areas where event = _event)), loaded
+            from ticketblitz_lock.events where id = _event
+            on conflict (id) do update set fence = excluded.fence, loaded = excluded.loaded;
         delete from ticketblitz_lock.holds where event = _event and fence >= 0;
         delete from ticketblitz_lock.seats where event = _event;
         delete from ticketblitz_lock.areas where event = _event;
