@@ -36,15 +36,10 @@ impl Own {
         text.lines().next().unwrap().trim().to_owned()
     }
 
-    /// `STOP`, `CONT`, `QUIT`, `KILL`.
-    pub fn signal(&self, name: &str) {
-        signal(&self.process(), name);
-    }
-
-    /// Ends it as a crash would, and waits until it is gone.
-    pub fn crash(&self, signal: &str) {
+    /// Ends it as a crash would, by `QUIT` or `KILL`, and waits until it is gone.
+    pub fn crash(&self, name: &str) {
         let process = self.process();
-        self.signal(signal);
+        signal(&process, name);
         wait_until("the server ends", || !is_running(&process));
     }
 
@@ -108,8 +103,12 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // What was stopped cannot end.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.signal("CONT")));
+        // What it appends it would append to a directory that is being removed.
+        let process = self.process();
+        if self.is_redis() && is_running(&process) {
+            signal(&process, "KILL");
+            wait_until("the server ends", || !is_running(&process));
+        }
         script(&["stop", &self.directory]);
     }
 }
