@@ -163,9 +163,7 @@ impl RedisStore {
 
     async fn open(source: Source, options: RedisOptions) -> Result<Self, LockError> {
         if options.prefix.is_empty() {
-            return Err(LockError::invalid(
-                "an empty prefix: the keys of the expiry stream would have no hash tag",
-            ));
+            return Err(LockError::invalid("an empty prefix: the stream's keys would have no hash tag"));
         }
         let link = Link::open(source, options.connect_timeout, options.response_timeout).await;
         Ok(Self { link: link.map_err(Failure::of_read)?, queue: Arc::default(), options })
