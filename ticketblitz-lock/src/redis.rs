@@ -121,8 +121,8 @@ impl RedisStore {
     /// Connects to the server of this URL.
     ///
     /// # Errors
-    /// [`LockError::Invalid`] for what is no URL and for an empty prefix, [`LockError::Backend`] if the server does not answer in time or its
-    /// `maxmemory-policy` is not `noeviction`.
+    /// [`LockError::Invalid`] for what is no URL and for an empty prefix, [`LockError::Backend`] if the server does not
+    /// answer in time or its `maxmemory-policy` is not `noeviction`.
     pub async fn connect_with(url: &str, options: RedisOptions) -> Result<Self, LockError> {
         let client = driver::Client::open(url).map_err(|error| LockError::Invalid(error.to_string()))?;
         Self::connect_client(&client, options).await
