@@ -121,8 +121,8 @@ impl RedisStore {
     /// Connects to the server of this URL.
     ///
     /// # Errors
-    /// [`LockError::Invalid`] for what is no URL and for an empty prefix, [`LockError::Backend`] if the server does not answer in time or its
-    /// `maxmemory-policy` is not `noeviction`.
+    /// [`LockError::Invalid`] for what is no URL and for an empty prefix, [`LockError::Backend`] if the server does not
+    /// answer in time or its `maxmemory-policy` is not `noeviction`.
     pub async fn connect_with(url: &str, options: RedisOptions) -> Result<Self, LockError> {
         let client = driver::Client::open(url).map_err(|error| LockError::Invalid(error.to_string()))?;
         Self::connect_client(&client, options).await
@@ -163,9 +163,7 @@ impl RedisStore {
 
     async fn open(source: Source, options: RedisOptions) -> Result<Self, LockError> {
         if options.prefix.is_empty() {
-            return Err(LockError::invalid(
-                "an empty prefix: the keys of the expiry stream would have no hash tag",
-            ));
+            return Err(LockError::invalid("an empty prefix: the stream's keys would have no hash tag"));
         }
         let link = Link::open(source, options.connect_timeout, options.response_timeout).await;
         Ok(Self { link: link.map_err(Failure::of_read)?, queue: Arc::default(), options })
