@@ -59,6 +59,14 @@ async fn traced<T>(
     answer
 }
 
+/// The fence of an answered hold is known only now.
+fn with_fence(span: &Span, answer: Result<Hold, LockError>) -> Result<Hold, LockError> {
+    if let Ok(hold) = &answer {
+        span.record("fence", hold.fence.as_u64());
+    }
+    answer
+}
+
 #[async_trait]
 impl<S: SeatStore> SeatStore for Traced<S> {
     fn capabilities(&self) -> Capabilities {
@@ -79,29 +87,36 @@ impl<S: SeatStore> SeatStore for Traced<S> {
         let span = debug_span!("hold", event = %request.event, owner = %request.owner, attempt = %request.attempt, hold = Empty, fence = Empty, outcome = Empty);
         let answer = traced(span.clone(), self.store.hold(request)).await;
         if let Ok(hold) = &answer {
-            span.record("hold", display(hold.id)).record("fence", hold.fence.as_u64());
+            span.record("hold", display(hold.id));
         }
-        answer
+        with_fence(&span, answer)
     }
 
     async fn get(&self, hold: HoldRef) -> Result<Hold, LockError> {
-        let span = debug_span!("get", event = %hold.event, hold = %hold.hold, outcome = Empty);
-        traced(span, self.store.get(hold)).await
+        let span = debug_span!("get", event = %hold.event, hold = %hold.hold, owner = Empty, fence = Empty, outcome = Empty);
+        let answer = traced(span.clone(), self.store.get(hold)).await;
+        if let Ok(hold) = &answer {
+            span.record("owner", display(&hold.owner));
+        }
+        with_fence(&span, answer)
     }
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
-        let span = debug_span!("extend", event = %hold.event, hold = %hold.hold, outcome = Empty);
-        traced(span, self.store.extend(hold, owner, ttl)).await
+        let span = debug_span!("extend", event = %hold.event, hold = %hold.hold, owner = %owner, fence = Empty, outcome = Empty);
+        let answer = traced(span.clone(), self.store.extend(hold, owner, ttl)).await;
+        with_fence(&span, answer)
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
-        let span = debug_span!("release", event = %hold.event, hold = %hold.hold, outcome = Empty);
+        let span =
+            debug_span!("release", event = %hold.event, hold = %hold.hold, owner = %owner, outcome = Empty);
         traced(span, self.store.release(hold, owner)).await
     }
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
-        let span = debug_span!("begin_commit", event = %hold.event, hold = %hold.hold, outcome = Empty);
-        traced(span, self.store.begin_commit(hold, owner, grace)).await
+        let span = debug_span!("begin_commit", event = %hold.event, hold = %hold.hold, owner = %owner, fence = Empty, outcome = Empty);
+        let answer = traced(span.clone(), self.store.begin_commit(hold, owner, grace)).await;
+        with_fence(&span, answer)
     }
 
     async fn abort_commit(&self, hold: HoldRef) -> Result<(), LockError> {
@@ -110,8 +125,7 @@ impl<S: SeatStore> SeatStore for Traced<S> {
     }
 
     async fn sold(&self, hold: HoldRef, fence: Fence, booking: BookingId) -> Result<(), LockError> {
-        let span =
-            debug_span!("sold", event = %hold.event, hold = %hold.hold, booking = %booking, outcome = Empty);
+        let span = debug_span!("sold", event = %hold.event, hold = %hold.hold, fence = fence.as_u64(), booking = %booking, outcome = Empty);
         traced(span, self.store.sold(hold, fence, booking)).await
     }
 

@@ -8,21 +8,33 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use ticketblitz_core::ManualClock;
-use ticketblitz_lock::SeatStore;
 use ticketblitz_lock::conformance::{
     Bench, attempts, candidates, channels, expiry, holds, loading, model, replacing, sales,
 };
+use ticketblitz_lock::{FenceScope, SeatStore};
 use toy::{Flaw, Toy};
 
 async fn right(clock: ManualClock) -> impl SeatStore {
-    Toy::new(clock, None)
+    Toy::new(clock, FenceScope::Event, None)
 }
 
 ticketblitz_lock::conformance!(right);
 
+/// One that promises the least that the contract asks for.
+mod modest {
+    use super::*;
+
+    async fn right(clock: ManualClock) -> impl SeatStore {
+        Toy::new(clock, FenceScope::Seat, None)
+    }
+
+    ticketblitz_lock::conformance!(right);
+}
+
 /// What the behaviour's test says of a toy with this flaw; it has to be something.
 async fn caught(flaw: Flaw, behaviour: impl AsyncFnOnce(Bench)) -> String {
-    let bench = Bench::of(async |clock| Toy::new(clock, Some(flaw))).await;
+    let scope = if flaw == Flaw::FencesStand { FenceScope::Seat } else { FenceScope::Event };
+    let bench = Bench::of(async |clock| Toy::new(clock, scope, Some(flaw))).await;
     let outcome = AssertUnwindSafe(behaviour(bench)).catch_unwind().await;
     let Err(panic) = outcome else { panic!("{flaw:?} was not noticed") };
     let text = panic.downcast_ref::<String>().cloned();
@@ -42,6 +54,7 @@ caught! {
     half_taken_sets: HalfTaken by holds::all_or_none
     fences_that_restart: FencesRestart by loading::unloading_forgets_and_fences_still_rise
     fences_that_unloading_forgets: ForgetsFences by loading::unloading_forgets_and_fences_still_rise
+    fences_that_stand_still: FencesStand by holds::fences_rise_whatever_the_clock_does
     a_release_by_a_former_owner: ReleasesByName by holds::a_former_owner_cannot_release
     an_attempt_counted_twice: RepeatsCount by attempts::a_repeat_gets_the_same_hold
     two_winners_at_the_moment_of_expiry: TwoWinners by expiry::the_moment_of_expiry_belongs_to_the_rival
@@ -57,6 +70,7 @@ caught! {
 async fn the_model_finds_them_by_chance() {
     for flaw in [
         Flaw::HalfTaken,
+        Flaw::FencesStand,
         Flaw::ReleasesByName,
         Flaw::RepeatsCount,
         Flaw::TwoWinners,

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use ticketblitz_core::{BookingId, EventId};
-use ticketblitz_lock::{EventSnapshot, LockError, MemoryStore, SeatLocks, Traced};
+use ticketblitz_lock::{
+    Cursor, EventSnapshot, HoldRequest, LockError, MemoryStore, SeatLocks, SeatStore, Traced, Want,
+};
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use failing::Failing;
@@ -76,6 +78,54 @@ fn each_operation_is_a_span_with_its_names_and_outcome() {
     one(&lines, &["begin_commit{", r#"outcome="done""#]);
     one(&lines, &["sold{", "booking=", r#"outcome="done""#]);
     assert_eq!(lines.iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).count(), 0);
+}
+
+#[test]
+fn a_span_has_every_name_that_its_operation_has() {
+    let (event, booking) = (EventId::new(), BookingId::new());
+    let mut known = None;
+    let lines = logged(async {
+        let store = Traced::new(MemoryStore::default());
+        let (minute, want) = (Duration::from_secs(60), |name: &str| Want::Seats(vec![name.parse().unwrap()]));
+        store.load(&EventSnapshot::new(event)).await.unwrap();
+        let request = HoldRequest::new(event, "alice", want("A1"));
+        let hold = store.hold(&request).await.unwrap();
+        let (it, alice) = (hold.reference(), &hold.owner);
+        store.get(it).await.unwrap();
+        store.extend(it, alice, minute).await.unwrap();
+        store.begin_commit(it, alice, minute).await.unwrap();
+        store.sold(it, hold.fence, booking).await.unwrap();
+        store.reopen(event, booking).await.unwrap();
+        store.abort_commit(it).await.unwrap();
+        let other = store.hold(&HoldRequest::new(event, "bob", want("A2"))).await.unwrap();
+        store.release(other.reference(), &other.owner).await.unwrap();
+        store.status(event).await.unwrap();
+        store.expired(&Cursor::default(), 1).await.unwrap();
+        store.unload(event).await.unwrap();
+        known = Some((hold, request.attempt, other.id));
+    });
+    let (hold, attempt, other) = known.unwrap();
+    let (id, event, owner) = (format!("hold={}", hold.id), format!("event={event}"), "owner=alice");
+    let (fence, attempt) = (format!("fence={}", hold.fence), format!("attempt={attempt}"));
+    let booking = format!("booking={booking}");
+    let spans: [(&str, &[&str]); 12] = [
+        ("load", &[&event]),
+        ("hold", &[&event, &id, owner, &attempt, &fence]),
+        ("get", &[&event, &id, owner, &fence]),
+        ("extend", &[&event, &id, owner, &fence]),
+        ("begin_commit", &[&event, &id, owner, &fence]),
+        ("sold", &[&event, &id, &fence, &booking]),
+        ("reopen", &[&event, &booking]),
+        ("abort_commit", &[&event, &id]),
+        ("release", &[&event, &format!("hold={other}"), "owner=bob"]),
+        ("status", &[&event]),
+        ("expired", &[]),
+        ("unload", &[&event]),
+    ];
+    for (name, fields) in spans {
+        let start = format!(" {name}{{");
+        one(&lines, &[&[start.as_str(), r#"outcome="done""#], fields].concat());
+    }
 }
 
 #[test]

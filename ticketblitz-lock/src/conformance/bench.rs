@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use ticketblitz_core::{EventId, ManualClock, SeatId, Timestamp};
 
-use crate::{EventSnapshot, Hold, HoldRequest, LockError, Owner, SeatLocks, SeatState, SeatStore, Want};
+use crate::{
+    EventSnapshot, FenceScope, Hold, HoldRequest, LockError, Owner, SeatLocks, SeatState, SeatStore, Want,
+};
 
 /// How long the bench's requests hold.
 pub const TTL: Duration = Duration::from_secs(600);
@@ -106,6 +108,15 @@ impl Bench {
             Ok(_) => true,
             Err(LockError::NotHeld) => false,
             Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Whether the store promises that the later of these holds has the higher fence.
+    #[must_use]
+    pub fn orders(&self, one: &Hold, other: &Hold) -> bool {
+        match self.store.capabilities().fence_scope {
+            FenceScope::Event => true,
+            FenceScope::Seat => one.seats().iter().any(|seat| other.seats().contains(seat)),
         }
     }
 

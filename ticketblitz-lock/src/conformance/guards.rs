@@ -1,11 +1,12 @@
 //! Guards, over any backend.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use ticketblitz_core::BookingId;
+use ticketblitz_core::{BookingId, Clock};
 use tokio::task::JoinHandle;
 
-use super::{Bench, GRACE, TTL};
+use super::{Bench, GRACE, TICK, TTL};
 use crate::{HoldGuard, LockError, SeatState};
 
 /// The releases that dropped guards have begun.
@@ -73,4 +74,20 @@ pub async fn a_guard_releases_its_own_hold_alone(bench: Bench) {
     refused!(guard.lost().await, LockError::NotLoaded);
     refused!(guard.release().await, LockError::NotLoaded);
     assert_eq!(releases.done().await, 0);
+}
+
+/// A guarded hold can be extended, up to its ceiling, and is guarded still.
+pub async fn a_guarded_hold_can_be_extended(bench: Bench) {
+    let releases = Releases::default();
+    let mut guard = releases.guard(&bench).await;
+    bench.clock.advance(TTL - TICK);
+    guard.extend(TTL).await.unwrap();
+    assert_eq!(guard.expires_at(), bench.clock.now() + TTL);
+    let until = guard.expires_at();
+    refused!(guard.extend(Duration::from_secs(100 * 86_400)).await, LockError::CeilingReached { .. });
+    assert_eq!(guard.expires_at(), until, "a refusal leaves it as it was");
+    bench.clock.advance(TTL - TICK);
+    assert!(!guard.lost().await.unwrap());
+    drop(guard);
+    assert_eq!((releases.done().await, bench.taken().await), (1, vec![]));
 }

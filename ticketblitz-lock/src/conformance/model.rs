@@ -341,7 +341,8 @@ async fn hold(bench: &Bench, model: &mut Model, request: HoldRequest, now: Times
     let expected = model.hold(&request, now);
     let result = bench.store.hold(&request).await;
     if let Ok(hold) = &result {
-        let highest = model.holds.iter().map(|known| known.hold.fence).max();
+        let ordered = model.holds.iter().filter(|known| bench.orders(&known.hold, hold));
+        let highest = ordered.map(|known| known.hold.fence).max();
         if Some(hold.fence) <= highest {
             return (expected, Answer::Failed(format!("fence {} after {highest:?}", hold.fence)));
         }

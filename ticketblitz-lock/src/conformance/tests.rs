@@ -65,6 +65,7 @@ macro_rules! conformance {
             guards {
                 a_dropped_guard_releases
                 a_guard_releases_its_own_hold_alone
+                a_guarded_hold_can_be_extended
             }
             candidates {
                 the_first_available_one_wins

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::time::Duration;
 
 use super::Held;
 use crate::error::LockError;
@@ -66,6 +67,15 @@ impl HoldGuard {
     pub fn keep(mut self) -> Held {
         self.spawn = None;
         self.held.clone()
+    }
+
+    /// Makes the hold lapse `ttl` from now, as [`Held::extend`] does: for work that takes longer than was thought. The guard
+    /// stays the guard of it, whatever the answer.
+    ///
+    /// # Errors
+    /// As [`Held::extend`]; a refusal leaves the expiry as it was.
+    pub async fn extend(&mut self, ttl: Duration) -> Result<(), LockError> {
+        self.held.extend(ttl).await
     }
 
     /// Whether the hold is no longer live (dropped before its answer, this changes nothing): it lapsed, say, while its owner was busy. Asks the store; true for good once

@@ -16,7 +16,10 @@ pub(super) struct Event {
     pub(super) areas: BTreeMap<String, u32>,
     pub(super) channels: Vec<Channel>,
     pub(super) rows: Vec<Row>,
+    /// Every later hold has a higher one.
     pub(super) fence: u64,
+    /// Every later hold of the seat has a higher one.
+    pub(super) fences: BTreeMap<SeatId, u64>,
 }
 
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use ticketblitz_core::{BookingId, Clock, EventId, ManualClock, Timestamp};
 use ticketblitz_lock::{
     Capabilities, Cursor, Durability, EventSnapshot, EventStatus, Expired, Fence, FenceScope, Hold, HoldId,
-    HoldRef, HoldRequest, HoldState, LockError, Owner, SeatStore,
+    HoldRef, HoldRequest, HoldState, LockError, Owner, SeatStore, Want,
 };
 
 use event::{Event, Phase, Row};
@@ -28,6 +28,8 @@ pub enum Flaw {
     FencesRestart,
     /// Forgets at an unloading which fences it gave out.
     ForgetsFences,
+    /// Numbers holds by the time alone: at one moment all alike.
+    FencesStand,
     /// Frees the seats that a hold once had, whoever has them now.
     ReleasesByName,
     /// A repeat counts once more towards the owner's limit.
@@ -47,6 +49,7 @@ pub enum Flaw {
 #[derive(Debug)]
 pub struct Toy {
     clock: ManualClock,
+    scope: FenceScope,
     flaw: Option<Flaw>,
     state: Mutex<State>,
 }
@@ -89,8 +92,8 @@ impl State {
 }
 
 impl Toy {
-    pub fn new(clock: ManualClock, flaw: Option<Flaw>) -> Self {
-        Self { clock, flaw, state: Mutex::default() }
+    pub fn new(clock: ManualClock, scope: FenceScope, flaw: Option<Flaw>) -> Self {
+        Self { clock, scope, flaw, state: Mutex::default() }
     }
 
     /// One operation on a loaded event, with nothing in it that has lapsed.
@@ -153,9 +156,7 @@ impl Toy {
         if let Some(old) = request.replacing {
             event.owned(old, &request.owner).map(|row| row.phase = Phase::Gone).unwrap_or_default();
         }
-        let time =
-            if self.flaw == Some(Flaw::FencesRestart) { 0 } else { u64::try_from(now.as_micros()).unwrap() };
-        event.fence = time.max(event.fence + 1);
+        let fence = self.next_fence(event, want, now);
         let it = HoldRef { event: request.event, hold: HoldId::in_event(request.event) };
         event.rows.push(Row {
             it,
@@ -165,7 +166,7 @@ impl Toy {
             has: Vec::new(),
             candidates: request.candidates().cloned().collect(),
             units: want.units(),
-            fence: Fence::new(event.fence),
+            fence: Fence::new(fence),
             ceiling_at,
             phase: Phase::Held(ceiling_at.min(now + request.ttl)),
             booking: None,
@@ -176,6 +177,22 @@ impl Toy {
             None => event.live(it)?.answer(now),
         }
     }
+
+    /// Of an event's holds, or of a seat's, as little as it may promise: those of other seats have the same ones.
+    fn next_fence(&self, event: &mut Event, want: &Want, now: Timestamp) -> u64 {
+        let time =
+            if self.flaw == Some(Flaw::FencesRestart) { 0 } else { u64::try_from(now.as_micros()).unwrap() };
+        if self.flaw == Some(Flaw::FencesStand) {
+            return time;
+        }
+        let of_seats = want.seats().iter().filter_map(|seat| event.fences.get(seat)).max();
+        let fence = time.max(event.fence + 1).max(of_seats.copied().unwrap_or_default() + 1);
+        if self.scope == FenceScope::Event {
+            event.fence = fence;
+        }
+        event.fences.extend(want.seats().iter().map(|seat| (*seat, fence)));
+        fence
+    }
 }
 
 fn some(duration: Duration) -> Result<(), LockError> {
@@ -185,7 +202,7 @@ fn some(duration: Duration) -> Result<(), LockError> {
 #[async_trait]
 impl SeatStore for Toy {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Durability::Process, FenceScope::Event, MAX_UNITS)
+        Capabilities::new(Durability::Process, self.scope, MAX_UNITS)
     }
 
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
@@ -215,7 +232,8 @@ impl SeatStore for Toy {
         if let Some(known) = state.events.remove(&event)
             && !matches!(self.flaw, Some(Flaw::ForgetsFences | Flaw::FencesRestart))
         {
-            state.left.insert(event, known.fence);
+            let highest = known.fences.into_values().chain([known.fence]).max();
+            state.left.extend(highest.map(|fence| (event, fence)));
         }
         Ok(())
     }
