@@ -1,5 +1,6 @@
 //! Holds that go to the server in one script call.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use ticketblitz_core::Timestamp;
@@ -74,11 +75,15 @@ fn end_of_record(owner: &str, want: &str, attempt: &str) -> Vec<u8> {
 
 /// All of them as the script's arguments.
 pub(super) fn tell<'a>(args: Args, holds: impl Iterator<Item = &'a Packed> + Clone) -> Args {
-    let seats: usize = holds.clone().map(|hold| hold.seats).sum();
-    let args = args.number(holds.clone().count()).number(seats);
-    let args = holds.clone().fold(args, |args, hold| args.some_of(&hold.args, 0..hold.seats));
-    let args = holds.clone().fold(args, |args, hold| args.some_of(&hold.args, hold.seats..hold.seats + 2));
-    holds.fold(args, |args, hold| args.some_of(&hold.args, hold.seats + 2..hold.args.len()))
+    let (each, seats) = (holds.clone(), holds.clone().map(|hold| hold.seats).sum());
+    let args = args.number(each.clone().count()).number(seats);
+    let args = each.clone().fold(args, |args, hold| args.some_of(&hold.args, 0..hold.seats));
+    let args = each.clone().fold(args, |args, hold| args.some_of(&hold.args, hold.seats..hold.seats + 2));
+    let args = each.fold(args, |args, hold| args.some_of(&hold.args, hold.seats + 2..hold.args.len()));
+
+    let mut distinct = HashSet::with_capacity(seats);
+    let mut wanted = holds.flat_map(|hold| hold.args.iter().take(hold.seats));
+    args.text(if wanted.all(|seat| distinct.insert(seat)) { "" } else { "1" })
 }
 
 /// The time and the answer to each, or the refusal of all.

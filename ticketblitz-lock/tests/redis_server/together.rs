@@ -12,6 +12,7 @@ use ticketblitz_lock::{
 
 use super::monitor::Monitor;
 use super::proxy::Proxy;
+use super::trips::declares_its_keys;
 use super::{Bench, GRACE, TTL, owner, server, shared};
 
 type Answer = Result<Hold, LockError>;
@@ -235,7 +236,9 @@ async fn they_share_calls() {
         let holds: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
         assert!(holds.windows(2).all(|two| two[0].fence < two[1].fence), "in the order in which they came");
         assert!(holds[0].fence > ahead);
-        let sent = monitor.seen(&bench).await.sent.len();
+        let seen = monitor.seen(&bench).await;
+        declares_its_keys("together", &seen);
+        let sent = seen.sent.len();
         // One by itself; then at most 64 holds and 256 seats.
         let most = 64.min(256 / seats);
         let calls = 1 + usize::try_from((count - 1).div_ceil(most)).unwrap();

@@ -15,7 +15,7 @@ fn is_one_script(what: &str, seen: &Seen) {
 }
 
 /// All that a script touches is among the keys that it was sent with, and these are of one slot of a cluster.
-fn declares_its_keys(what: &str, seen: &Seen) {
+pub fn declares_its_keys(what: &str, seen: &Seen) {
     let keys: Vec<&String> =
         seen.sent.iter().flat_map(|words| &words[3..3 + words[2].parse::<usize>().unwrap()]).collect();
     for words in &seen.called {

@@ -1,9 +1,9 @@
 -- Usual holds of one event that waited together (see usual_hold.lua), judged one after the other in their order and with as
 -- many calls as one alone needs. KEYS: as common.lua. ARGV: the time or '', ms to keep, how many holds, how many seats they
 -- want, these as `s<seat>`; then a<attempt> and o<owner> of each hold; then of each: how many seats, limit or '', h<id>, ttl,
--- ceiling, and the end of its packed record: booking, owner, what is wanted, asked, attempt.
--- Answers the time and of each hold its fence, or a list of its conflicts, each with place, letter of the state and time left or -1, or 0:
--- unusual, to be sent by itself.
+-- ceiling, and the end of its packed record: booking, owner, what is wanted, asked, attempt; then '1' if two want one seat.
+-- Answers the time and of each hold its fence, or a list of its conflicts, each with place, letter of the state and time
+-- left or -1, or 0: unusual, to be sent by itself.
 local ARGV, call, format, pack, min = ARGV, redis.call, string.format, cmsgpack.pack, math.min
 local LATEST, EXACT = 253402207199999999, '00009007199254000000'
 local TAKEN, HOLDS, DUE = KEYS[1], KEYS[2], KEYS[3]
@@ -28,16 +28,16 @@ local real, keep, kept = clock[1] * 1000 + clock[2] / 1000, tonumber(ARGV[2]), t
 local fence = found[1] < EXACT and kept >= real + keep * 0.75 and math.max(now, found[1] + 1)
 local due
 -- What those before have taken in this call.
-local seats, attempts, units, won = {}, {}, {}, 0
+local seats, attempts, units, won = ARGV[#ARGV] == '1' and {}, {}, {}, 0
 local taken, fields, holds, ends = { 'f', '', 'v', '' }, 4, {}, {}
 local ttl, most, till, ceiling, till_text, ceiling_text, till_packed, ceiling_packed
 
 local function conflicts_of(first, last)
   local conflicts, lapsed
   for at = first, last do
-    local value, kind, left = found[at] or seats[ARGV[at]], nil, -1
+    local value, kind, left = found[at] or seats and seats[ARGV[at]], nil, -1
     if reserved and reserved[at - 4] then
-      kind = 82
+      kind = 82 -- R
     elseif value then
       local till = tonumber(value:sub(38))
       if till and till <= now then
@@ -63,12 +63,10 @@ local function cleans_up()
   return first
 end
 
--- Most holds are for the same times.
 local function set_times(its_ttl, its_most)
-  if its_ttl == ttl and its_most == most then return end
   ttl, most = its_ttl, its_most
   till, ceiling = min(now + ttl, LATEST), min(now + most, LATEST)
-  till_text, ceiling_text = format('%.0f', till), format('%.0f', ceiling)
+  till_text, ceiling_text = format('%d', till), format('%d', ceiling)
   till_packed, ceiling_packed = pack(till), pack(ceiling)
 end
 
@@ -77,45 +75,42 @@ local function hold(first, last, attempt, owner, part)
   local id = member:sub(2)
   local value = 'H' .. id .. till_text
   for at = first, last do
-    local seat = ARGV[at]
-    taken[fields + 1], taken[fields + 2] = seat, value
+    taken[fields + 1], taken[fields + 2] = ARGV[at], value
     fields = fields + 2
-    seats[seat] = value
+    if seats then seats[ARGV[at]] = value end
   end
   -- As cmsgpack packs a list of nine, its text `H` and one of twenty letters.
   local record = '\153\161H' .. till_packed .. '\180' .. fence_text .. ceiling_packed .. ARGV[part + 5]
   local size = 6 * won
-  holds[size + 1], holds[size + 2] = member, record
-  holds[size + 3], holds[size + 4] = attempt, id .. ceiling_text
-  holds[size + 5], holds[size + 6] = owner, format('%d', units[owner])
+  holds[size + 1], holds[size + 2], holds[size + 3] = member, record, attempt
+  holds[size + 4], holds[size + 5], holds[size + 6] = id .. ceiling_text, owner, units[owner]
   ends[2 * won + 1], ends[2 * won + 2] = till_text, member
-  attempts[attempt] = true
-  won, taken[2], fence = won + 1, fence_text, fence + 1
+  attempts[attempt], taken[2] = true, fence_text
+  won, fence = won + 1, fence + 1
   return fence - 1
 end
 
-local function judge(n, first, last, part)
-  local attempt, owner, limit = ARGV[names + 2 * n - 1], ARGV[names + 2 * n], tonumber(ARGV[part + 1])
-  local its_units = (units[owner] or tonumber(mine[2 * n]) or 0) + ARGV[part]
-  if mine[2 * n - 1] or attempts[attempt] or (limit and its_units > limit) then return 0 end
-  local conflicts, lapsed = conflicts_of(first, last)
-  if conflicts then return conflicts end
-  if lapsed or not fence or cleans_up() then return 0 end
-  set_times(ARGV[part + 3], ARGV[part + 4])
-  if kept < real + (ceiling - now) / 1000 + 3600000 then return 0 end
-  units[owner] = its_units
-  return hold(first, last, attempt, owner, part)
-end
-
-local answers, first = { now }, 5
+local answers, first, part = { now }, 5, parts + 1
 for n = 1, count do
-  local part = parts + 6 * n - 5
-  local last = first + ARGV[part] - 1
-  answers[n + 1] = judge(n, first, last, part)
-  first = last + 1
+  local attempt, owner, size, limit = ARGV[names + 2 * n - 1], ARGV[names + 2 * n], ARGV[part], ARGV[part + 1]
+  local last, had, answer = first + size - 1, units[owner] or mine[2 * n], 0
+  if not mine[2 * n - 1] and not attempts[attempt] and (limit == '' or (had or 0) + size <= tonumber(limit)) then
+    local conflicts, lapsed = conflicts_of(first, last)
+    if conflicts then
+      answer = conflicts
+    elseif fence and not lapsed and (due == false or not cleans_up()) then
+      -- Most holds are for the same times.
+      if ARGV[part + 3] ~= ttl or ARGV[part + 4] ~= most then set_times(ARGV[part + 3], ARGV[part + 4]) end
+      if kept >= real + (ceiling - now) / 1000 + 3600000 then
+        units[owner] = had and format('%d', had + size) or size
+        answer = hold(first, last, attempt, owner, part)
+      end
+    end
+  end
+  answers[n + 1], first, part = answer, last + 1, part + 6
 end
 if won > 0 then
-  taken[4] = format('%.0f', found[2] + won)
+  taken[4] = format('%d', found[2] + won)
   call('HSET', TAKEN, unpack(taken))
   call('HSET', HOLDS, unpack(holds))
   call('ZADD', DUE, unpack(ends))

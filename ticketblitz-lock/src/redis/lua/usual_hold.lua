@@ -28,7 +28,7 @@ do
             conflicts = conflicts or { 'UNAVAILABLE' }
             local size = #conflicts
             conflicts[size + 1], conflicts[size + 2] = value:sub(1, 1), fields[at]:sub(2)
-            conflicts[size + 3], conflicts[size + 4] = till and format('%.0f', till - now) or '', ''
+            conflicts[size + 3], conflicts[size + 4] = till and format('%d', till - now) or '', ''
           end
         end
       end
@@ -36,14 +36,14 @@ do
 
       local real, keep, kept = clock[1] * 1000 + clock[2] / 1000, tonumber(ARGV[2]), tonumber(found[3])
       local ceiling = math.min(now + ARGV[7], 253402207199999999)
-      local fence = format('%020.0f', now)
+      local fence = format('%020d', now)
       if fence > found[1] and kept >= real + keep * 0.75
         and kept >= real + (ceiling - now) / 1000 + 3600000
-        and not call('ZRANGEBYSCORE', KEYS[3], '-inf', format('%.0f', now), 'LIMIT', 0, 1)[1] then
+        and not call('ZRANGEBYSCORE', KEYS[3], '-inf', format('%d', now), 'LIMIT', 0, 1)[1] then
         local till = math.min(now + ARGV[6], 253402207199999999)
-        local till_text, ceiling_text = format('%.0f', till), format('%.0f', ceiling)
+        local till_text, ceiling_text = format('%d', till), format('%d', ceiling)
         local value = 'H' .. id .. till_text
-        local pairs = { 'f', fence, 'v', format('%.0f', found[2] + 1) }
+        local pairs = { 'f', fence, 'v', format('%d', found[2] + 1) }
         for at = 5, last do
           pairs[2 * at - 5] = fields[at]
           pairs[2 * at - 4] = value
@@ -52,7 +52,7 @@ do
         local record = cmsgpack.pack({ 'H', till, fence, ceiling, '', owner, want, '', attempt })
         call('HSET', KEYS[2], 'h' .. id, record, 'a' .. attempt, id .. ceiling_text, 'o' .. owner, units)
         call('ZADD', KEYS[3], till_text, 'h' .. id)
-        return { 'HOLD', format('%.0f', now), id, 'H', till_text, fence, ceiling_text, owner, want }
+        return { 'HOLD', format('%d', now), id, 'H', till_text, fence, ceiling_text, owner, want }
       end
     end
   end
