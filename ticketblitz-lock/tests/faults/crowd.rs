@@ -35,13 +35,21 @@ impl Chance {
     }
 }
 
-/// A seat that somebody was told to have, and whether they began to give it back.
+/// A seat that somebody was told to have, and when; and when they began to give it back.
 #[derive(Debug, Clone, Copy)]
 struct Had {
     fence: Fence,
     from: Timestamp,
     until: Timestamp,
-    given_back: bool,
+    answered: Instant,
+    releasing: Option<Instant>,
+}
+
+impl Had {
+    /// Whether it was over before a rival had it: lapsed by the store's clock, or given back before the rival was told.
+    fn is_over_before(&self, rival: &Self) -> bool {
+        self.until <= rival.from || self.releasing.is_some_and(|began| began <= rival.answered)
+    }
 }
 
 struct Crowd {
@@ -50,6 +58,17 @@ struct Crowd {
     ledger: Ledger,
     had: Mutex<BTreeMap<SeatId, Vec<Had>>>,
     over: AtomicBool,
+}
+
+impl Crowd {
+    /// Before a release is sent.
+    fn gives_back(&self, hold: &Hold) {
+        let (mut had, now) = (self.had.lock().unwrap(), Instant::now());
+        for seat in hold.seats() {
+            let times = had.get_mut(seat).into_iter().flatten();
+            times.filter(|had| had.fence == hold.fence).for_each(|had| had.releasing = Some(now));
+        }
+    }
 }
 
 on_each!(five_hundred_on_forty_seats: memory Memory, redis Redis, postgres Postgres);
@@ -76,13 +95,15 @@ async fn five_hundred_on_forty_seats(backend: Backend) {
     let bound = size(Duration::from_secs(30), SHORT + Duration::from_secs(1));
     assert!(free_after <= bound, "{free_after:?}");
     crowd.over.store(true, Ordering::SeqCst);
-    let looked = watching.await.unwrap();
+    let (looked, given_up) = watching.await.unwrap();
     assert!(looked > 20, "looked {looked} times");
+    // What is given up may be anything.
+    assert!(given_up * 10 <= looked, "of {looked} looks {given_up} were given up");
 
     let had = crowd.had.lock().unwrap();
     let count: usize = had.values().map(Vec::len).sum();
     println!(
-        "{backend:?}: {count} times somebody had a seat, looked at {looked} times, all free {} ms after the last",
+        "{backend:?}: {count} times somebody had a seat, looked at {looked} times and given up {given_up} times, all free {} ms after the last",
         free_after.as_millis()
     );
     assert!(count > 40, "{count} seats were had");
@@ -92,7 +113,7 @@ async fn five_hundred_on_forty_seats(backend: Backend) {
         for two in times.windows(2) {
             let [one, other] = two else { unreachable!() };
             assert!(one.fence < other.fence, "{seat}: {two:?}");
-            assert!(one.given_back || one.until <= other.from, "{seat} was held twice: {two:?}");
+            assert!(one.is_over_before(other), "{seat} was held twice: {two:?}");
         }
     }
 }
@@ -146,14 +167,16 @@ fn some_seats(chance: &mut Chance) -> Vec<SeatId> {
 
 async fn has(crowd: &Crowd, number: u64, hold: &Hold, patience: Duration, chance: &mut Chance) {
     crowd.ledger.answered(number, hold);
-    let given_back = chance.below(2) == 0;
-    let told = Had { fence: hold.fence, from: hold.expires_at - SHORT, until: hold.expires_at, given_back };
+    let (from, until) = (hold.expires_at - SHORT, hold.expires_at);
+    let told = Had { fence: hold.fence, from, until, answered: Instant::now(), releasing: None };
     for seat in hold.seats() {
         crowd.had.lock().unwrap().entry(*seat).or_default().push(told);
     }
+    let given_back = chance.below(2) == 0;
     tokio::time::sleep(Duration::from_millis(chance.below(20))).await;
     if given_back {
         crowd.ledger.releases(number);
+        crowd.gives_back(hold);
         // In vain once it has lapsed; whoever does not wait does not know.
         let patience = if chance.below(4) == 0 { patience } else { PATIENCE };
         let release = crowd.store.release(hold.reference(), &hold.owner);
@@ -163,15 +186,38 @@ async fn has(crowd: &Crowd, number: u64, hold: &Hold, patience: Duration, chance
     }
 }
 
-async fn watch(store: Arc<dyn SeatStore>, crowd: Arc<Crowd>) -> u32 {
-    let (mut looked, mut most) = (0, 0);
+/// How often it looked, and how often it could not say whether that was right.
+async fn watch(store: Arc<dyn SeatStore>, crowd: Arc<Crowd>) -> (u32, u32) {
+    let (mut looked, mut given_up, mut most) = (0, 0, 0);
     while !crowd.over.load(Ordering::SeqCst) {
         let from = Instant::now();
         let status = store.status(crowd.event).await.unwrap();
-        most = most.max(crowd.ledger.agrees(&status, from, Instant::now()));
+        let look = crowd.ledger.agrees(&status, from, Instant::now());
+        most = most.max(look.certain);
+        given_up += u32::from(look.given_up);
         looked += 1;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(most > 1, "at most {most} holds were certain at a time");
-    looked
+    (looked, given_up)
+}
+
+#[test]
+fn who_gives_back_too_late_had_it_still() {
+    let (start, second) = (Instant::now(), Duration::from_secs(1));
+    let from = Timestamp::from_micros(1_800_000_000_000_000);
+    let had = |fence, from, answered, releasing| Had {
+        fence: Fence::new(fence),
+        from,
+        until: from + SHORT,
+        answered,
+        releasing,
+    };
+    let rival = had(2, from + SHORT / 2, start + second, None);
+    let over = |releasing| had(1, from, start, releasing).is_over_before(&rival);
+    assert!(over(Some(start)) && over(Some(start + second)));
+    assert!(!over(None), "it was never given back");
+    assert!(!over(Some(start + second * 2)), "the rival had been told by then");
+    let after = had(2, from + SHORT, start + second, None);
+    assert!(had(1, from, start, None).is_over_before(&after), "it had lapsed");
 }

@@ -3,15 +3,15 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ticketblitz_core::{BookingId, EventId};
 use ticketblitz_lock::conformance::seats;
 use ticketblitz_lock::{
-    Cursor, EventSnapshot, HoldRequest, LockError, SeatState, SeatStore, Taken, TakenState, Want,
+    Cursor, EventSnapshot, HoldId, HoldRequest, LockError, SeatState, SeatStore, Taken, TakenState, Want,
 };
 
-use super::backends::{Backend, load, request, taken};
+use super::backends::{Backend, PATIENCE, load, request, taken};
 
 const TTL: Duration = Duration::from_secs(600);
 
@@ -83,10 +83,16 @@ struct Scene {
     before: ticketblitz_lock::Hold,
     booking: BookingId,
     snapshot: EventSnapshot,
+    /// Before the event was loaded.
+    start: Instant,
+    /// The end of the stream before these lapsed.
+    cursor: Cursor,
+    lapsed: Vec<HoldId>,
 }
 
 impl Scene {
     async fn of(store: &Arc<dyn SeatStore>, operation: Operation) -> Self {
+        let start = Instant::now();
         let event = load(&**store).await;
         let before = store.hold(&request(event, "alice", &["A1", "A2"], TTL)).await.unwrap();
         let (it, booking) = (before.reference(), BookingId::new());
@@ -95,13 +101,16 @@ impl Scene {
         } else if operation == Reopen {
             store.sold(it, before.fence, booking).await.unwrap();
         }
+        let cursor = if operation == Expired { end_of_stream(&**store).await } else { Cursor::default() };
+        let lapsed = if operation == Expired { lapsed(&**store, event).await } else { Vec::new() };
         let request = match operation {
             Replace => request(event, "alice", &["A2", "A3"], TTL).replacing(it),
             _ => request(event, "alice", &["B1", "B2"], TTL).limit(4),
         };
         let sale = Taken::new("bob", Want::Seats(seats(&["C1", "C2"])), TakenState::Sold, before.fence);
         let snapshot = EventSnapshot::new(event).with_taken(sale.with_booking(BookingId::new()));
-        Self { store: Arc::clone(store), event, operation, request, before, booking, snapshot }
+        let store = Arc::clone(store);
+        Self { store, event, operation, request, before, booking, snapshot, start, cursor, lapsed }
     }
 
     async fn acts(&self) -> Result<Option<ticketblitz_lock::Hold>, LockError> {
@@ -118,7 +127,7 @@ impl Scene {
             Load => store.load(&self.snapshot).await?,
             Unload => store.unload(self.event).await?,
             Status => drop(store.status(self.event).await?),
-            Expired => drop(store.expired(&Cursor::default(), 9).await?),
+            Expired => drop(store.expired(&self.cursor, 9).await?),
         }
         Ok(None)
     }
@@ -144,12 +153,46 @@ impl Scene {
     }
 
     async fn is_whole(&self) {
+        match self.operation {
+            // Before anything else makes the store notice that they lapsed.
+            Expired => self.are_told_once().await,
+            Extend => drop(self.is_extended().await),
+            _ => {}
+        }
         let status = match self.store.status(self.event).await {
             Err(LockError::NotLoaded) if self.operation == Unload => return,
             answer => answer.unwrap(),
         };
         let there: Vec<_> = status.seats.iter().map(|(seat, state)| (seat.to_string(), *state)).collect();
         assert!(self.sides().contains(&there), "{:?}: {there:?}", self.operation);
+    }
+
+    /// What lapsed is told once each, whoever asked for it before and went away.
+    async fn are_told_once(&self) {
+        let (start, mut cursor, mut told) = (Instant::now(), self.cursor.clone(), Vec::new());
+        loop {
+            let expired = self.store.expired(&cursor, 1).await.unwrap();
+            assert!(!expired.missed);
+            cursor = expired.next;
+            told.extend(expired.holds.iter().map(|hold| hold.id));
+            // A store may notice later than at the first question.
+            if expired.holds.is_empty() && told.len() >= self.lapsed.len() {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{told:?} of {:?}", self.lapsed);
+        }
+        told.sort_unstable();
+        assert_eq!(told, self.lapsed);
+    }
+
+    /// Whether the hold lapses when it would if it was extended; else it lapses when it did before.
+    async fn is_extended(&self) -> bool {
+        let (until, old) =
+            (self.store.get(self.before.reference()).await.unwrap().expires_at, self.before.expires_at);
+        // It was extended at some moment since it was made. The two clocks may run a little apart.
+        let new = old + TTL..=old + TTL + self.start.elapsed() + Duration::from_secs(1);
+        assert!(until == old || new.contains(&until), "{until} is neither {old} nor in {new:?}");
+        until != old
     }
 
     /// Sent again it is done, once.
@@ -162,6 +205,11 @@ impl Scene {
             assert!(matches!(self.store.status(self.event).await, Err(LockError::NotLoaded)));
             return;
         }
+        match self.operation {
+            Expired => self.are_told_once().await,
+            Extend => assert!(self.is_extended().await),
+            _ => {}
+        }
         assert_eq!(taken(&*self.store, self.event).await, self.sides()[1], "{:?}", self.operation);
         if self.operation != Release
             && let Some(hold) = self.acts().await.unwrap()
@@ -170,6 +218,32 @@ impl Scene {
             assert_eq!((again.id, again.fence), (hold.id, hold.fence), "{:?}", self.operation);
         }
     }
+}
+
+async fn end_of_stream(store: &dyn SeatStore) -> Cursor {
+    let mut cursor = Cursor::default();
+    loop {
+        let expired = store.expired(&cursor, 1_000).await.unwrap();
+        cursor = expired.next;
+        if expired.holds.is_empty() {
+            return cursor;
+        }
+    }
+}
+
+/// Two holds that have lapsed, in the order of their ids.
+async fn lapsed(store: &dyn SeatStore, event: EventId) -> Vec<HoldId> {
+    let (start, mut ids) = (Instant::now(), Vec::new());
+    for name in ["D1", "D2"] {
+        let hold = store.hold(&request(event, "carol", &[name], Duration::from_millis(2))).await.unwrap();
+        while !matches!(store.get(hold.reference()).await, Err(LockError::NotHeld)) {
+            assert!(start.elapsed() < PATIENCE, "it does not lapse");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        ids.push(hold.id);
+    }
+    ids.sort_unstable();
+    ids
 }
 
 on_each!(whoever_goes_away_at_any_await_leaves_it_whole: memory Memory, redis Redis, postgres Postgres);

@@ -40,6 +40,15 @@ impl Attempt {
     }
 }
 
+/// What one look showed.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// How many holds were certainly there.
+    pub certain: usize,
+    /// Whether it was not found out what the rest is made of: too much is possible at a time.
+    pub given_up: bool,
+}
+
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<(u64, HashMap<u64, Attempt>)>);
 
@@ -87,8 +96,8 @@ impl Ledger {
         }
     }
 
-    /// Checks what the store said at a moment between the two. How many holds were certainly there.
-    pub fn agrees(&self, status: &EventStatus, from: Instant, to: Instant) -> usize {
+    /// Checks what the store said at a moment between the two.
+    pub fn agrees(&self, status: &EventStatus, from: Instant, to: Instant) -> Look {
         let attempts = &mut self.0.lock().unwrap().1;
         attempts.retain(|_, attempt| !attempt.is_over(from));
         let there = bits(status.seats.iter().map(|(seat, _)| *seat));
@@ -104,7 +113,7 @@ impl Ledger {
         possible.dedup();
         let mut patience = 1_000_000;
         assert!(is_made_of(rest, &possible, &mut patience), "{rest:b} of {there:b} is no whole hold's");
-        certain.len()
+        Look { certain: certain.len(), given_up: patience == 0 }
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Runs whichever is there. Not every shell's `command -v` looks for more than its first name.
+const REDIS: &str = r#"exec "$(command -v redis-server || command -v valkey-server)" "$@""#;
+
 /// Ended with the test that started it.
 pub struct Own {
     directory: String,
@@ -30,9 +33,13 @@ impl Own {
         self.url.starts_with("redis:")
     }
 
-    fn process(&self) -> String {
+    fn process_file(&self) -> String {
         let file = if self.is_redis() { "redis/pid" } else { "postgres/data/postmaster.pid" };
-        let text = std::fs::read_to_string(format!("{}/{file}", self.directory)).unwrap();
+        format!("{}/{file}", self.directory)
+    }
+
+    fn process(&self) -> String {
+        let text = std::fs::read_to_string(self.process_file()).unwrap();
         text.lines().next().unwrap().trim().to_owned()
     }
 
@@ -41,6 +48,10 @@ impl Own {
         let process = self.process();
         signal(&process, name);
         wait_until("the server ends", || !is_running(&process));
+        // Its number may be another process's soon. PostgreSQL needs its file to find the memory of what was killed.
+        if self.is_redis() {
+            std::fs::remove_file(self.process_file()).unwrap();
+        }
     }
 
     /// After a crash: on the same port, with what is on the disk.
@@ -53,12 +64,11 @@ impl Own {
     fn start_redis(&self) -> bool {
         let port: u16 = self.url.rsplit(':').next().unwrap().parse().unwrap();
         let directory = format!("{}/redis", self.directory);
-        let server = r#"exec "$(command -v redis-server valkey-server | head -n 1)" "$@""#;
         // It reads what it has appended, if it was told to append; else there is nothing.
         let output = Command::new("sh")
             .args([
                 "-c",
-                server,
+                REDIS,
                 "sh",
                 "--port",
                 &port.to_string(),
@@ -103,11 +113,17 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // What it appends it would append to a directory that is being removed.
-        let process = self.process();
-        if self.is_redis() && is_running(&process) {
-            signal(&process, "KILL");
-            wait_until("the server ends", || !is_running(&process));
+        let file = self.process_file();
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            let process = text.lines().next().unwrap_or_default().trim();
+            if self.is_redis() && is_running(process) {
+                // What it appends it would append to a directory that is being removed.
+                signal(process, "KILL");
+                wait_until("the server ends", || !is_running(process));
+            }
+            if !is_running(process) {
+                let _ = std::fs::remove_file(&file);
+            }
         }
         script(&["stop", &self.directory]);
     }
@@ -142,4 +158,30 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> bool {
         std::thread::park_timeout(Duration::from_millis(10));
     }
     true
+}
+
+#[test]
+fn whichever_server_is_there_is_run() {
+    use std::os::unix::fs::PermissionsExt;
+    for name in ["redis-server", "valkey-server"] {
+        let directory = format!("{}/{name}-{}", std::env::temp_dir().display(), std::process::id());
+        std::fs::create_dir(&directory).unwrap();
+        let program = format!("{directory}/{name}");
+        std::fs::write(&program, format!("#!/bin/sh\necho {name} \"$@\"\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let output =
+            Command::new("/bin/sh").args(["-c", REDIS, "sh", "--port", "7"]).env("PATH", &directory).output();
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.unwrap().stdout), format!("{name} --port 7\n"));
+    }
+}
+
+#[test]
+fn what_crashed_is_not_signalled_again() {
+    let server = Own::start("redis");
+    let (directory, file) = (server.directory.clone(), server.process_file());
+    server.crash("KILL");
+    assert!(!std::fs::exists(&file).unwrap(), "its number may be another process's");
+    drop(server);
+    assert!(!std::fs::exists(&directory).unwrap());
 }
