@@ -13,11 +13,23 @@ use super::truth::{Fences, Truth};
 
 const TTL: Duration = Duration::from_secs(600);
 
-/// On a connection of its own, as a server that was killed has none any more.
+/// On a connection of its own, as a server that was killed has none any more; again while one that has just started, or is
+/// just ending, hangs up. What is asked here may be done twice.
 pub async fn ask<T: driver::FromRedisValue>(url: &str, command: &[&str]) -> T {
     let client = driver::Client::open(url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    driver::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
+    let start = Instant::now();
+    loop {
+        let answer = async {
+            let mut connection = client.get_multiplexed_async_connection().await?;
+            driver::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await
+        };
+        match answer.await {
+            Err(error) if error.is_io_error() && start.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            answer => return answer.unwrap(),
+        }
+    }
 }
 
 async fn waits_for(url: &str, section: &str, line: &str) {
