@@ -38,7 +38,8 @@ const BATCH: usize = 64;
 /// Holds in the memory of one process; they go when it goes. Clones share them.
 ///
 /// Each event has a lock of its own, held for the length of one operation and never across an `.await`: every
-/// future is done when first polled, so there is no moment at which dropping it could leave a half.
+/// future is done when first polled, so there is no moment at which dropping it could leave a half. For the same reason
+/// a task that does nothing but hold in a loop never yields to others of its thread.
 ///
 /// ```
 /// use std::sync::Arc;

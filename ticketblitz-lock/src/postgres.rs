@@ -142,7 +142,8 @@ impl PostgresStore {
         }
     }
 
-    /// Sets how long an operation may take.
+    /// Sets how long an operation may take: five seconds unless it is set. The load of an event of which some 50,000 seats
+    /// are sold takes as long; give it a store of its own with more.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

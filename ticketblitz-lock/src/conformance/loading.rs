@@ -230,7 +230,15 @@ pub async fn a_wrong_snapshot_changes_nothing(bench: Bench) {
     };
     let (hold, booking) = (Some(HoldId::in_event(event)), Some(BookingId::new()));
     let base = EventSnapshot::new(event).with_area("FLOOR", 10);
+    let seats = |names: &[&str], fence| {
+        let seats = names.iter().map(|name| name.parse().unwrap()).collect();
+        Taken::new("alice", Want::Seats(seats), TakenState::Sold, Fence::new(fence)).with_booking(booking)
+    };
     let wrong = [
+        base.clone().with_taken(seats(&[], 1)),
+        base.clone().with_taken(seats(&["A1", "A2", "A1"], 1)),
+        base.clone().with_taken(seats(&["A1"], u64::MAX)),
+        base.clone().with_fence_floor(Fence::new(u64::MAX - 1)),
         base.clone().with_taken(entry(None, None, "FLOOR")),
         base.clone().with_taken(entry(hold, None, "ATTIC")),
         base.clone().with_taken(entry(hold, booking, "FLOOR")).with_taken(entry(hold, None, "FLOOR")),

@@ -17,6 +17,8 @@ use crate::types::{Cursor, Expired};
 /// How many events are looked at, and how many holds of each are told, by one call at most.
 const EVENTS: usize = 64;
 const HOLDS: usize = 256;
+/// More than the stream keeps; the server knows no numbers above 2^63.
+const MOST: usize = 1 << 20;
 
 impl RedisStore {
     pub(super) async fn read_expired(&self, after: &Cursor, limit: usize) -> Result<Expired, LockError> {
@@ -39,7 +41,7 @@ impl RedisStore {
             lapsed.extend(entries.iter().flat_map(|entry| [event.as_bytes(), entry]));
         }
         let args = Args::default().number(self.keep_stream()).text(wire::text(stamp)?);
-        let mut args = args.text(cursor).number(limit).number(gone.len());
+        let mut args = args.text(cursor).number(limit.min(MOST)).number(gone.len());
         args = gone.iter().fold(args, Args::text);
         args = lapsed.iter().fold(args, |args, part| args.part(part));
         let answer = self.link.run(&scripts::PUBLISH, &keys, &args).await;

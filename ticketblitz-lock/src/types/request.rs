@@ -188,7 +188,7 @@ impl HoldRequest {
     }
 }
 
-fn validate_want(want: &Want, max_units: u32) -> Result<(), LockError> {
+pub(super) fn validate_want(want: &Want, max_units: u32) -> Result<(), LockError> {
     let units = want.units();
     if units == 0 {
         return Err(LockError::invalid("a hold needs at least one seat or unit"));

@@ -5,7 +5,11 @@ use std::collections::HashSet;
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
 use crate::error::LockError;
+use crate::types::request::validate_want;
 use crate::types::{Fence, HoldId, Owner, Want};
+
+/// Half of what there is, so that holds can go on above it for ever.
+const HIGHEST: Fence = Fence::new(i64::MAX.unsigned_abs());
 
 /// What the truth (a database of sales) knows of an event: handed to [`load`](crate::SeatStore::load).
 ///
@@ -69,8 +73,13 @@ impl EventSnapshot {
     ///
     /// # Errors
     /// [`LockError::Invalid`]: an area or a channel twice, a seat that is reserved twice, an entry with neither hold nor
-    /// booking or in an area that is not listed, two entries with the same hold or booking.
+    /// booking, of nothing, of a seat twice or in an area that is not listed, two entries with the same hold or booking; a
+    /// fence above `i64::MAX`, which no time comes to and which would leave no room for those that have to be higher.
     pub fn validate(&self) -> Result<(), LockError> {
+        let fences = self.taken.iter().map(|taken| taken.fence).chain([self.fence_floor]);
+        if let Some(fence) = fences.max().filter(|fence| *fence > HIGHEST) {
+            return Err(LockError::Invalid(format!("a fence of {fence}: it may be {HIGHEST} at most")));
+        }
         let mut sections = HashSet::new();
         if let Some(area) = self.areas.iter().find(|area| !sections.insert(area.section.as_str())) {
             return Err(LockError::Invalid(format!("area {} is listed twice", area.section)));
@@ -81,6 +90,7 @@ impl EventSnapshot {
             if taken.hold.is_none() && taken.booking.is_none() {
                 return Err(LockError::invalid("a taken entry has neither hold nor booking"));
             }
+            validate_want(&taken.want, u32::MAX)?;
             if let Some(hold) = taken.hold.filter(|hold| !holds.insert(*hold)) {
                 return Err(LockError::Invalid(format!("hold {hold} has two entries")));
             }
