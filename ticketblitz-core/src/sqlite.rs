@@ -30,6 +30,7 @@
 mod connection;
 mod error;
 mod query;
+mod row;
 mod schema;
 mod text;
 mod writer;
@@ -43,7 +44,8 @@ use tokio::sync::watch;
 
 pub use connection::{Executor, Reader, Readers, SqliteConnection};
 pub use error::Error;
-pub use query::{FromRow, Query, QueryAs, Row, query, query_as, query_scalar};
+pub use query::{FromRow, Query, QueryAs, query, query_as, query_scalar};
+pub use row::Row;
 use writer::Writer;
 
 /// A database. Clones share the writer and the readers.

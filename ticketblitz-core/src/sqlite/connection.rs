@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
+use super::row::Shapes;
 
 /// How long a statement waits for another process's write (`users create` beside a running server).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +24,7 @@ const IDLE: usize = 8;
 #[derive(Debug)]
 pub struct SqliteConnection {
     raw: Connection,
+    shapes: Shapes,
     news: bool,
 }
 
@@ -58,7 +60,7 @@ impl SqliteConnection {
     fn prepared(raw: Connection) -> Result<Self, Error> {
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
-        Ok(Self { raw, news: false })
+        Ok(Self { raw, shapes: Shapes::default(), news: false })
     }
 
     /// Tells whoever waits for [`news`](super::Sqlite::news) of this database, once what is being written is
@@ -91,7 +93,7 @@ mod sealed {
     pub trait Executor: Send {
         fn with<T>(
             self,
-            work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+            work: impl FnOnce(&rusqlite::Connection, &super::Shapes) -> rusqlite::Result<T>,
         ) -> Result<T, super::Error>;
     }
 }
@@ -102,13 +104,13 @@ pub trait Executor: sealed::Executor {}
 impl<E: sealed::Executor> Executor for E {}
 
 impl sealed::Executor for &mut SqliteConnection {
-    fn with<T>(self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        Ok(work(&self.raw)?)
+    fn with<T>(self, work: impl FnOnce(&Connection, &Shapes) -> rusqlite::Result<T>) -> Result<T, Error> {
+        Ok(work(&self.raw, &self.shapes)?)
     }
 }
 
 impl sealed::Executor for &Readers {
-    fn with<T>(self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+    fn with<T>(self, work: impl FnOnce(&Connection, &Shapes) -> rusqlite::Result<T>) -> Result<T, Error> {
         sealed::Executor::with(&mut *self.acquire()?, work)
     }
 }

@@ -1,10 +1,10 @@
 //! Statements: text, values, rows. The words are sqlx's, so that a store on SQLite reads like one on PostgreSQL.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Value};
 
+use super::row::Row;
 use super::{Error, Executor};
 
 /// A statement and its values. See [`query`].
@@ -54,9 +54,10 @@ impl Query {
     pub async fn execute(self, executor: impl Executor) -> Result<u64, Error> {
         let Self { sql, values } = self;
         let values = values?;
-        executor.with(move |connection| {
+        executor.with(move |connection, shapes| {
             let mut statement = connection.prepare_cached(&sql)?;
-            bind(&mut statement, &values)?;
+            let shape = shapes.of(&sql, &statement)?;
+            bind(&mut statement, &shape.numbers, &values)?;
             let before = connection.total_changes();
             let mut rows = statement.raw_query();
             while rows.next()?.is_some() {}
@@ -93,17 +94,15 @@ impl Query {
     fn fetch(self, executor: impl Executor, most: usize) -> Result<Vec<Row>, Error> {
         let Self { sql, values } = self;
         let values = values?;
-        executor.with(move |connection| {
+        executor.with(move |connection, shapes| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let columns = Arc::new(Columns::of(&statement.column_names()));
-            bind(&mut statement, &values)?;
+            let shape = shapes.of(&sql, &statement)?;
+            bind(&mut statement, &shape.numbers, &values)?;
             let mut found = statement.raw_query();
             let mut rows = Vec::new();
             while rows.len() < most {
                 let Some(row) = found.next()? else { break };
-                let values = (0..columns.ends.len()).map(|at| row.get(at));
-                let values = values.collect::<Result<_, rusqlite::Error>>()?;
-                rows.push(Row { columns: Arc::clone(&columns), values });
+                rows.push(Row::read(&shape.columns, row)?);
             }
             Ok(rows)
         })
@@ -118,12 +117,13 @@ fn owned(value: &impl ToSql) -> rusqlite::Result<Value> {
     })
 }
 
-/// SQLite numbers `$2` by where it first stands in the text, not by its name.
-fn bind(statement: &mut rusqlite::Statement<'_>, values: &[Value]) -> rusqlite::Result<()> {
-    for at in 1..=statement.parameter_count() {
-        let name = statement.parameter_name(at).and_then(|name| name.strip_prefix('$'));
-        let number = name.and_then(|number| number.parse::<usize>().ok());
-        let value = number.and_then(|number| values.get(number.checked_sub(1)?));
+fn bind(
+    statement: &mut rusqlite::Statement<'_>,
+    numbers: &[usize],
+    values: &[Value],
+) -> rusqlite::Result<()> {
+    for (at, number) in (1..).zip(numbers) {
+        let value = number.checked_sub(1).and_then(|number| values.get(number));
         let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), at))?;
         statement.raw_bind_parameter(at, value)?;
     }
@@ -166,54 +166,6 @@ impl<T> QueryAs<T> {
     /// There is none, the database refused, or the row is not what `T` reads.
     pub async fn fetch_one(self, executor: impl Executor) -> Result<T, Error> {
         (self.read)(&self.query.fetch_one(executor).await?)
-    }
-}
-
-/// The names of columns, one behind the other: every statement that reads makes them, most of them for one row.
-#[derive(Debug)]
-struct Columns {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Columns {
-    fn of(names: &[&str]) -> Self {
-        let ends = names.iter().scan(0, |end, name| {
-            *end += name.len();
-            Some(*end)
-        });
-        Self { ends: ends.collect(), text: names.concat() }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let begins = std::iter::once(&0).chain(&self.ends);
-        begins.zip(&self.ends).map(|(begin, end)| &self.text[*begin..*end])
-    }
-}
-
-/// A row that was read.
-#[derive(Debug)]
-pub struct Row {
-    columns: Arc<Columns>,
-    values: Vec<Value>,
-}
-
-impl Row {
-    /// The value of the column of this name.
-    ///
-    /// # Errors
-    /// There is no such column, or its value is no `T`.
-    pub fn try_get<T: FromSql>(&self, column: &str) -> Result<T, Error> {
-        let at = self.columns.names().position(|name| name == column);
-        self.column(at.ok_or_else(|| rusqlite::Error::InvalidColumnName(column.to_owned()))?)
-    }
-
-    fn column<T: FromSql>(&self, at: usize) -> Result<T, Error> {
-        let value = self.values.get(at).ok_or(rusqlite::Error::InvalidColumnIndex(at))?;
-        T::column_result(value.into()).map_err(|error| {
-            let column = self.columns.names().nth(at).unwrap_or_default();
-            Error::decode(format!("the column {column}: {error}"))
-        })
     }
 }
 
@@ -271,6 +223,58 @@ mod tests {
             ("DELETE FROM numbers", 3),
         ] {
             assert_eq!(query(sql).execute(&mut connection).await.expect(sql), changed, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_is_what_the_table_has() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut connection = connection(&dir).await;
+        let row = query("SELECT $2 AS text, 7 AS number, NULL AS none, $1 AS blob, 0.5 AS real, '' AS empty")
+            .bind(vec![0_u8, 255])
+            .bind("a\u{e9}");
+        let row = row.fetch_one(&mut connection).await.expect("a row");
+        assert_eq!(row.try_get::<String>("text").expect("a text"), "a\u{e9}");
+        assert_eq!(row.try_get::<i64>("number").expect("a number"), 7);
+        assert_eq!(row.try_get::<Option<i64>>("none").expect("none"), None);
+        assert_eq!(row.try_get::<Vec<u8>>("blob").expect("a blob"), [0, 255]);
+        assert!((row.try_get::<f64>("real").expect("a number") - 0.5).abs() < f64::EPSILON);
+        assert_eq!(row.try_get::<String>("empty").expect("a text"), "");
+        let error = row.try_get::<i64>("text").expect_err("a text").to_string();
+        assert!(error.contains("the column text"), "{error}");
+        assert!(row.try_get::<i64>("other").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_column_that_is_added_later_is_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut connection = connection(&dir).await;
+        query("INSERT INTO numbers VALUES (7)").execute(&mut connection).await.expect("a row");
+        for column in ["n", "one", "two"] {
+            // What it was like is known from before.
+            query("SELECT * FROM numbers").fetch_all(&mut connection).await.expect("rows");
+            let row = query("SELECT * FROM numbers").fetch_one(&mut connection).await.expect("a row");
+            assert_eq!(row.try_get::<i64>(column).expect(column), 7);
+            let next = if column == "n" { "one" } else { "two" };
+            let add = format!("ALTER TABLE numbers ADD COLUMN {next} INTEGER NOT NULL DEFAULT 7");
+            // Of the last there is one already.
+            assert_eq!(connection.execute_batch(&add).is_ok(), column != "two");
+        }
+    }
+
+    #[tokio::test]
+    async fn values_are_bound_by_their_numbers() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut connection = connection(&dir).await;
+        for text in ["SELECT $2 - $1", "SELECT -$1 + $2 * 1"] {
+            let of = query_scalar::<i64>(text).bind(3).bind(10).fetch_one(&mut connection).await;
+            assert_eq!(of.expect(text), 7, "{text}");
+            let made = query_scalar::<i64>(text.to_owned()).bind(3).bind(10).fetch_one(&mut connection).await;
+            assert_eq!(made.expect(text), 7, "{text}");
+        }
+        for text in ["SELECT $3", "SELECT $0", "SELECT ?", "SELECT :name"] {
+            let refused = query_scalar::<i64>(text).bind(1).fetch_optional(&mut connection).await;
+            refused.expect_err(text);
         }
     }
 
