@@ -12,7 +12,7 @@ use super::Error;
 
 /// What statements are like, each looked up once a connection.
 #[derive(Debug, Default)]
-pub(super) struct Shapes(RefCell<HashMap<(usize, usize), Arc<Shape>>>);
+pub struct Shapes(RefCell<HashMap<(usize, usize), Arc<Shape>>>);
 
 #[derive(Debug)]
 pub(super) struct Shape {
@@ -23,6 +23,7 @@ pub(super) struct Shape {
 }
 
 impl Shapes {
+    #[allow(clippy::ptr_arg)] // whether it is borrowed matters
     pub(super) fn of(
         &self,
         sql: &Cow<'static, str>,
