@@ -75,6 +75,8 @@ mod memory;
 mod metered;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod queue;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod store;

@@ -7,16 +7,20 @@ mod load;
 mod setup;
 mod status;
 mod stream;
+mod together;
 
 pub use sqlx as driver;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgPool, PgRow};
 use ticketblitz_core::{BookingId, EventId};
+use tokio::time::Instant;
 
 use crate::error::LockError;
+use crate::queue::{self, Queue};
 use crate::store::SeatStore;
 use crate::types::{
     Capabilities, Cursor, Durability, EventSnapshot, EventStatus, Expired, Fence, FenceScope, Hold, HoldRef,
@@ -112,8 +116,9 @@ pub struct PostgresStore {
     pool: PgPool,
     statements: Statements,
     timeout: Duration,
+    queue: Arc<Queue<Self>>,
     #[cfg(feature = "conformance")]
-    clock: Option<std::sync::Arc<dyn ticketblitz_core::Clock>>,
+    clock: Option<Arc<dyn ticketblitz_core::Clock>>,
 }
 
 impl PostgresStore {
@@ -137,6 +142,7 @@ impl PostgresStore {
             pool,
             statements,
             timeout: TIMEOUT,
+            queue: Arc::default(),
             #[cfg(feature = "conformance")]
             clock: None,
         }
@@ -147,14 +153,17 @@ impl PostgresStore {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        // Nobody waits for a call that has another time.
+        self.queue = Arc::default();
         self
     }
 
     /// For tests alone: takes the time from this clock in place of the server's.
     #[cfg(feature = "conformance")]
     #[must_use]
-    pub fn with_clock(mut self, clock: std::sync::Arc<dyn ticketblitz_core::Clock>) -> Self {
+    pub fn with_clock(mut self, clock: Arc<dyn ticketblitz_core::Clock>) -> Self {
         self.clock = Some(clock);
+        self.queue = Arc::default();
         self
     }
 
@@ -190,8 +199,10 @@ impl SeatStore for PostgresStore {
 
     async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError> {
         request.validate(CAPABILITIES.max_units)?;
-        let query = hold::query(self.statements.hold(), request, self.told_time());
-        self.answer(query, Effect::Hold(request.attempt)).await?.hold_for(request)
+        if queue::is_usual(request) {
+            return queue::hold(self, request).await;
+        }
+        self.hold_alone(request, Instant::now()).await
     }
 
     async fn get(&self, hold: HoldRef) -> Result<Hold, LockError> {
@@ -257,8 +268,18 @@ type Query = sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArgum
 
 impl PostgresStore {
     async fn answer(&self, query: Query, effect: Effect) -> Result<Answer, LockError> {
-        let rows = self.rows(query, effect).await?;
+        Self::first(&self.rows(query, effect).await?, effect)
+    }
+
+    fn first(rows: &[PgRow], effect: Effect) -> Result<Answer, LockError> {
         let row = rows.first().ok_or_else(|| effect.failed(sqlx::Error::RowNotFound))?;
         Answer::read(row).map_err(|error| effect.failed(error))
+    }
+
+    /// A hold in a statement by itself, whatever it is.
+    async fn hold_alone(&self, request: &HoldRequest, began: Instant) -> Result<Hold, LockError> {
+        let query = hold::query(self.statements.hold(), request, self.told_time());
+        let effect = Effect::Hold(request.attempt);
+        Self::first(&self.rows_since(began, query, effect).await?, effect)?.hold_for(request)
     }
 }

@@ -3,7 +3,6 @@
 mod expiries;
 mod link;
 mod options;
-mod queue;
 mod scripts;
 mod source;
 mod status;
@@ -20,6 +19,7 @@ use async_trait::async_trait;
 use ticketblitz_core::{BookingId, EventId};
 
 use crate::error::LockError;
+use crate::queue::{self, Queue};
 use crate::store::SeatStore;
 use crate::types::{
     Capabilities, Cursor, Durability, EventSnapshot, EventStatus, Expired, Fence, FenceScope, Hold, HoldId,
@@ -27,7 +27,6 @@ use crate::types::{
 };
 use link::{Failure, Link};
 pub use options::RedisOptions;
-use queue::Queue;
 use scripts::Script;
 use source::Source;
 use wire::Args;
@@ -123,7 +122,7 @@ const OUTLAST: Duration = Duration::from_secs(400 * 86_400);
 #[derive(Debug, Clone)]
 pub struct RedisStore {
     link: Arc<Link>,
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Self>>,
     options: RedisOptions,
 }
 
@@ -257,8 +256,8 @@ impl SeatStore for RedisStore {
 
     async fn hold(&self, request: &HoldRequest) -> Result<Hold, LockError> {
         request.validate(CAPABILITIES.max_units)?;
-        if together::is_usual(request) {
-            return self.hold_in_turn(request).await;
+        if queue::is_usual(request) {
+            return queue::hold(self, request).await;
         }
         self.hold_alone(request).await
     }

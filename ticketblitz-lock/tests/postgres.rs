@@ -17,6 +17,8 @@ mod proxy;
 mod server;
 #[path = "servers/soak.rs"]
 mod soak;
+#[path = "postgres/together.rs"]
+mod together;
 
 use std::sync::Arc;
 

@@ -158,22 +158,32 @@ fn conflicts(fields: &mut PgRecordDecoder<'_>, moment: i64) -> Result<Conflicts,
     let sections: Vec<String> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
     let requested: Vec<i64> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
     let available: Vec<i64> = fields.try_decode::<Option<_>>()?.unwrap_or_default();
+    let mut conflicts = blocked_seats(&blocked, &states, &untils, moment)?;
+    // Several candidates may be refused for one.
     let mut named = HashSet::new();
-    let mut conflicts = Vec::with_capacity(blocked.len());
-    for ((seat, state), until) in blocked.into_iter().zip(&states).zip(&untils) {
-        let state = self::state(state)?;
-        let lapses = matches!(state, SeatState::Held | SeatState::Paying);
-        let until = until.filter(|_| lapses).map(Timestamp::from_micros);
-        let retry_after = until.map(|until| until.since(Timestamp::from_micros(moment)));
-        if named.insert(seat) {
-            conflicts.push(SeatConflict::new(seat, state, retry_after));
-        }
-    }
+    conflicts.retain(|conflict| named.insert(conflict.seat));
     let areas =
         sections.into_iter().zip(requested).zip(available).map(|((section, requested), available)| {
             AreaConflict::new(section, units(requested), units(available))
         });
     Ok(Conflicts::new(conflicts, areas.collect()))
+}
+
+/// Parallel lists: seats, why they are not free, and until when.
+pub(super) fn blocked_seats(
+    blocked: &[SeatId],
+    states: &[String],
+    untils: &[Option<i64>],
+    moment: i64,
+) -> Result<Vec<SeatConflict>, sqlx::Error> {
+    let conflict = |((seat, state), until): ((&SeatId, &String), &Option<i64>)| {
+        let state = self::state(state)?;
+        let lapses = matches!(state, SeatState::Held | SeatState::Paying);
+        let until = until.filter(|_| lapses).map(Timestamp::from_micros);
+        let retry_after = until.map(|until| until.since(Timestamp::from_micros(moment)));
+        Ok(SeatConflict::new(*seat, state, retry_after))
+    };
+    blocked.iter().zip(states).zip(untils).map(conflict).collect()
 }
 
 /// An array that is null if it has nothing.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use tokio::time::{Instant, timeout};
 
 use super::{PostgresStore, Query};
 use crate::error::LockError;
@@ -40,6 +41,7 @@ statements! {
     reopen 9 "ticketblitz_lock.reopen($1, $2, $3)"
     status 10 "* from ticketblitz_lock.status($1, $2)"
     expired 11 "* from ticketblitz_lock.expired($1, $2, $3)"
+    losers 12 "* from ticketblitz_lock.losers($1, $2, $3, $4, $5, $6, $7)"
 }
 
 impl Default for Statements {
@@ -108,15 +110,24 @@ pub(super) struct TimedOut(Duration);
 impl PostgresStore {
     /// Sends one statement and waits for its rows, for as long as an operation may take.
     pub(super) async fn rows(&self, query: Query, effect: Effect) -> Result<Vec<PgRow>, LockError> {
-        let started = tokio::time::Instant::now();
+        self.rows_since(Instant::now(), query, effect).await
+    }
+
+    /// The same for an operation that began at this time.
+    pub(super) async fn rows_since(
+        &self,
+        began: Instant,
+        query: Query,
+        effect: Effect,
+    ) -> Result<Vec<PgRow>, LockError> {
+        let rest = || self.timeout.saturating_sub(began.elapsed());
         // A wait for a connection is no statement sent. Dropped, it gives its place in the line away.
-        let connection = tokio::time::timeout(self.timeout, self.pool.acquire()).await;
+        let connection = timeout(rest(), self.pool.acquire()).await;
         let mut connection = match connection {
             Ok(connection) => connection.map_err(LockError::backend)?,
             Err(_) => return Err(LockError::backend(TimedOut(self.timeout))),
         };
-        let rest = self.timeout.saturating_sub(started.elapsed());
-        match tokio::time::timeout(rest, query.fetch_all(&mut *connection)).await {
+        match timeout(rest(), query.fetch_all(&mut *connection)).await {
             Ok(rows) => rows.map_err(|error| effect.failed(error)),
             Err(_) => {
                 // Nobody knows when the server will answer; the next user of the connection is not to wait for it.

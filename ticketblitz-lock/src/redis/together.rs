@@ -3,44 +3,76 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use ticketblitz_core::Timestamp;
+use ticketblitz_core::{EventId, Timestamp};
+use tokio::time::Instant;
 
 use super::driver::Value;
+use super::link::Failure;
 use super::wire::{self, Args};
+use super::{RedisStore, scripts};
 use crate::error::{Conflicts, LockError, SeatConflict};
+use crate::queue::{Failed, Queue, Together};
 use crate::types::{Fence, Hold, HoldId, HoldRef, HoldRequest, SeatState};
-
-/// So many seats in one call at most: the server does nothing else meanwhile, and Lua has room for some thousand values.
-pub(super) const MOST_SEATS: usize = 256;
-/// So many holds at most.
-pub(super) const MOST_HOLDS: usize = 64;
-/// A hold of more goes by itself.
-const MOST_OF_ONE: usize = 32;
 
 /// No hold ends later, here and in the scripts.
 const LATEST: i64 = 253_402_207_199_999_999;
 
-/// Whether others like it may go with it: it is of some seats, there is one candidate, it replaces nothing and names no
-/// channel. What the server knows may make it unusual all the same.
-pub(super) fn is_usual(request: &HoldRequest) -> bool {
-    let seats = request.want.seats().len();
-    (1..=MOST_OF_ONE).contains(&seats)
-        && request.alternatives.is_empty()
-        && request.channels.is_empty()
-        && request.replacing.is_none()
+impl Together for RedisStore {
+    const MAKES_HOLDS: bool = true;
+    type Asked = Packed;
+    /// The hold's id, the time and the answer; or the refusal of all.
+    type Told = Result<(HoldId, Timestamp, Value), LockError>;
+
+    fn queue(&self) -> &Queue<Self> {
+        &self.queue
+    }
+
+    fn patience(&self) -> Duration {
+        self.options.connect_timeout.saturating_add(self.options.response_timeout)
+    }
+
+    fn pack(request: &HoldRequest) -> Packed {
+        Packed::of(request)
+    }
+
+    async fn send(&self, event: EventId, holds: Vec<Packed>) -> Result<Vec<Self::Told>, Failed> {
+        let args = tell(self.args(), holds.iter());
+        match self.run(&scripts::HOLD_TOGETHER, event, args).await {
+            Ok(answer) => Ok(match read(answer, holds.len()) {
+                Ok((now, answers)) => {
+                    holds.iter().zip(answers).map(|(hold, answer)| Ok((hold.id, now, answer))).collect()
+                }
+                Err(all) => vec![Err(all); holds.len()],
+            }),
+            Err(Failure::Lost(source)) => Err(Failed { error: LockError::Backend { source }, lost: true }),
+            Err(Failure::Refused(source)) => {
+                Err(Failed { error: LockError::Backend { source }, lost: false })
+            }
+        }
+    }
+
+    fn read(request: &HoldRequest, told: Self::Told) -> Result<Option<Hold>, LockError> {
+        let (id, now, answer) = told?;
+        read_one(request, id, now, &answer)
+    }
+
+    /// Each call has its own time.
+    async fn by_itself(&self, request: &HoldRequest, _began: Instant) -> Result<Hold, LockError> {
+        self.hold_alone(request).await
+    }
 }
 
 /// A request as the script is told it: packed by whoever asks, not by the task that sends it.
 #[derive(Debug)]
-pub(super) struct Packed {
-    pub(super) id: HoldId,
-    pub(super) seats: usize,
+pub(crate) struct Packed {
+    id: HoldId,
+    seats: usize,
     /// The seats, the attempt and the owner, the rest.
     args: Args,
 }
 
 impl Packed {
-    pub(super) fn of(request: &HoldRequest) -> Self {
+    fn of(request: &HoldRequest) -> Self {
         let (id, seats, owner) = (HoldId::in_event(request.event), request.want.seats(), &request.owner);
         let (attempt, want) = (request.attempt.to_string(), wire::joined(seats));
         let args = Args::with_capacity(seats.len() + 8, 256 + 2 * (want.len() + owner.as_str().len()));
@@ -74,7 +106,7 @@ fn end_of_record(owner: &str, want: &str, attempt: &str) -> Vec<u8> {
 }
 
 /// All of them as the script's arguments.
-pub(super) fn tell<'a>(args: Args, holds: impl Iterator<Item = &'a Packed> + Clone) -> Args {
+fn tell<'a>(args: Args, holds: impl Iterator<Item = &'a Packed> + Clone) -> Args {
     let (each, seats) = (holds.clone(), holds.clone().map(|hold| hold.seats).sum());
     let args = args.number(each.clone().count()).number(seats);
     let args = each.clone().fold(args, |args, hold| args.some_of(&hold.args, 0..hold.seats));
@@ -87,7 +119,7 @@ pub(super) fn tell<'a>(args: Args, holds: impl Iterator<Item = &'a Packed> + Clo
 }
 
 /// The time and the answer to each, or the refusal of all.
-pub(super) fn read(answer: Value, count: usize) -> Result<(Timestamp, Vec<Value>), LockError> {
+fn read(answer: Value, count: usize) -> Result<(Timestamp, Vec<Value>), LockError> {
     let mut parts = wire::list(answer)?.into_iter();
     match parts.next() {
         Some(Value::Int(now)) if parts.len() == count => Ok((Timestamp::from_micros(now), parts.collect())),
@@ -96,7 +128,7 @@ pub(super) fn read(answer: Value, count: usize) -> Result<(Timestamp, Vec<Value>
 }
 
 /// The answer to one of them; none if it has to be sent by itself.
-pub(super) fn read_one(
+fn read_one(
     request: &HoldRequest,
     id: HoldId,
     now: Timestamp,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row};
 use ticketblitz_core::{BookingId, EventId, SeatId};
@@ -63,6 +64,11 @@ async fn everything(
     let (lost, rows) = counted.rows(store.hold(&request(event, row))).await;
     assert!(matches!(lost, Err(LockError::Unavailable(_))), "{lost:?}");
     all.push(("a hold refused", rows));
+    // One by itself, and a look at the others.
+    let crowd = [request(event, row), request(event, row).limit(8), request(event, row)];
+    let (crowd, rows) = counted.rows(join_all(crowd.iter().map(|wanted| store.hold(wanted)))).await;
+    assert!(crowd.iter().all(|lost| matches!(lost, Err(LockError::Unavailable(_)))), "{crowd:?}");
+    all.push(("a crowd refused", rows));
     let swap = request(event, row).replacing(held.unwrap().reference()).or(wanted.want);
     let (held, rows) = counted.rows(store.hold(&swap)).await;
     all.push(("a hold in place of another", rows));

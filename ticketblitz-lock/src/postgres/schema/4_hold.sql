@@ -162,8 +162,57 @@ begin
             and phase in ('held', 'paying', 'sold') and until <= _moment limit 64)), _moment);
 end $$;
 
--- The usual request, of seats and with one candidate, is judged by one read, of one moment, and what judge() is for goes
--- there: candidates, areas, a replaced hold, an attempt that is known, something that has lapsed, a limit that is near.
+-- What stands in the way of a usual request, of seats and with one candidate, by one read of one moment; null if nothing does,
+-- no row if the event is not loaded. What judge() is for is unusual: an attempt that is known, something that has lapsed, a
+-- limit that is near. Whoever asks has this inlined into their own plan, so that it is no call: in SQL, neither strict nor with
+-- settings, and what it is given has no subquery.
+create or replace function ticketblitz_lock.in_the_way(
+    _event uuid, _attempt uuid, _owner text, _limit bigint, _seats text[], _channels text[], _moment bigint
+) returns table (blocked text[], states text[], untils bigint[], unusual boolean) language sql stable as $$
+    select s.blocked, s.states, s.untils, coalesce(s.lapsed, false)
+               -- As a value: `exists` may be planned as a look at all attempts of the event.
+               or (select true from ticketblitz_lock.holds where event = _event and attempt = _attempt) is not null
+               or case when _limit is null then false else (
+                   select coalesce(sum(quantity), 0) from ticketblitz_lock.holds
+                   where event = _event and owner = _owner and phase in ('held', 'paying', 'sold')
+               ) + cardinality(_seats) > _limit end
+        from ticketblitz_lock.events e cross join lateral (
+            select array_agg(w.seat) filter (where t.taken) as blocked,
+                   array_agg(t.state) filter (where t.taken) as states,
+                   array_agg(t.until) filter (where t.taken) as untils,
+                   bool_or(t.lapsed) as lapsed
+            from unnest(_seats) w (seat) cross join lateral (
+                select r.reserved or s.hold is not null as taken,
+                       case when r.reserved then 'reserved' else by.phase end as state, by.until,
+                       not r.reserved and by.until <= _moment as lapsed
+                from ticketblitz_lock.seats s
+                cross join lateral (select s.channel is not null and not s.channel = any (_channels)) r (reserved)
+                left join lateral (select h.phase, h.until from ticketblitz_lock.holds h
+                    where h.event = _event and h.id = s.hold offset 0) by on true
+                where s.event = _event and s.seat = w.seat offset 0) t
+        ) s
+        where e.id = _event
+$$;
+
+-- Those of several usual requests that lose by what is committed now, each with its place and what it loses by: what hold()
+-- would answer. The others, and all if the event is not loaded, are for hold(). The seats of all are in one array, and `_ends`
+-- says where each one's end. Stable: all that it reads is of one moment.
+create or replace function ticketblitz_lock.losers(
+    _event uuid, _attempts uuid[], _owners text[], _limits bigint[], _seats text[], _ends int[], _now bigint,
+    out place int, out blocked text[], out states text[], out untils bigint[], out moment bigint
+) returns setof record language plpgsql stable
+set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+begin
+    moment := ticketblitz_lock.clock(_now);
+    return query select r.place::int, f.blocked, f.states, f.untils, moment
+        from unnest(_attempts, _owners, _limits, _ends) with ordinality r (attempt, owner, most, last, place)
+        cross join lateral ticketblitz_lock.in_the_way(_event, r.attempt, r.owner, r.most,
+            _seats[coalesce(_ends[r.place::int - 1], 0) + 1 : r.last], '{}', moment) f
+        where f.blocked is not null and not f.unusual;
+end $$;
+
+-- The usual request is judged by one read, and what judge() is for goes there: candidates, areas, a replaced hold, and what
+-- in_the_way() finds unusual.
 create or replace function ticketblitz_lock.hold(
     _event uuid, _id uuid, _attempt uuid, _owner text, _ttl bigint, _ceiling bigint, _limit bigint, _seats text[],
     _ends int[], _sections text[], _quantities bigint[], _candidates text, _channels text[], _replacing uuid, _now bigint
@@ -196,29 +245,9 @@ begin
         moment := ticketblitz_lock.clock(_now);
         unusual := try > 1 or _candidates is not null or _sections[1] is not null or alone;
         if not unusual then
-            select s.blocked, s.states, s.untils, coalesce(s.lapsed, false)
-                       or exists (select from ticketblitz_lock.holds where event = _event and attempt = _attempt)
-                into a.blocked, a.states, a.untils, unusual
-                from ticketblitz_lock.events e cross join (
-                    select array_agg(w.seat) filter (where t.taken) as blocked,
-                           array_agg(t.state) filter (where t.taken) as states,
-                           array_agg(t.until) filter (where t.taken) as untils,
-                           bool_or(t.lapsed) as lapsed
-                    from unnest(_seats) w (seat) cross join lateral (
-                        select r.reserved or s.hold is not null as taken,
-                               case when r.reserved then 'reserved' else by.phase end as state, by.until,
-                               not r.reserved and by.until <= moment as lapsed
-                        from ticketblitz_lock.seats s
-                        cross join lateral (select s.channel is not null and not s.channel = any (_channels)) r (reserved)
-                        left join lateral (select h.phase, h.until from ticketblitz_lock.holds h
-                            where h.event = _event and h.id = s.hold offset 0) by on true
-                        where s.event = _event and s.seat = w.seat offset 0) t
-                ) s
-                where e.id = _event;
+            select f.blocked, f.states, f.untils, f.unusual into a.blocked, a.states, a.untils, unusual
+                from ticketblitz_lock.in_the_way(_event, _attempt, _owner, _limit, _seats, _channels, moment) f;
             a.moment := moment;
-            if _limit is not null then
-                unusual := unusual or ticketblitz_lock.counted(_event, _owner) + units > _limit;
-            end if;
             if unusual is null then
                 a.code := 'not_loaded';
                 return a;
