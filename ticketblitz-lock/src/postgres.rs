@@ -66,10 +66,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # What it promises
 ///
 /// Every operation is one statement, a call of a function that [`setup`] made, in a transaction of its own: one round
-/// trip once the connection has prepared it. Holds of different seats of one event do not wait for each other, nor for
-/// each other's flush of the log; units of one area do. Who loses by what is committed reads, and neither writes nor
-/// locks. What is answered survives a power cut as long as the server's `synchronous_commit` is `on`, as it is by
-/// default; if it is not, [`Durability::Server`] is what one gets.
+/// trip once the connection has prepared it, or two for a hold that was looked at with others and has not lost (below).
+/// Holds of different seats of one event do not wait for each other, nor for each other's flush of the log; units of one
+/// area do. Who loses by what is committed reads, and neither writes nor locks. What is answered survives a power cut as
+/// long as the server's `synchronous_commit` is `on`, as it is by default; if it is not, [`Durability::Server`] is what
+/// one gets.
 ///
 /// [`FenceScope::Seat`]: a hold's fence is higher than that of every hold that was answered before it began, and of every
 /// hold that had one of its seats; two holds of different seats at the same microsecond may share one.
@@ -77,6 +78,16 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A hold reads once, without a lock, and writes where that is still true: its own row and its seats', by name. What was
 /// taken meanwhile undoes it, and it is judged anew. The same request for seats of a large event and of a small one reads as
 /// many rows, whatever the tables' size was when its connection planned it.
+///
+/// # Crowds that lose
+///
+/// Where the last answer to a usual hold, of up to 32 seats without alternatives, channels or a hold to replace, was that
+/// somebody has them, the next is sent at once, and those that come meanwhile are asked about together, up to 64 holds or
+/// 256 seats in one statement. It reads, at one moment, and answers those who lose what a hold by itself would; the others
+/// (the seats are free or have lapsed, the attempt is known, the limit is near) are sent by themselves then, in a second
+/// round trip. Whoever wins where nobody has just lost is not looked at. Nobody waits for a timer, nor longer than an
+/// operation may take. A look that the server does not answer is [`LockError::Backend`] for all who wait, as nothing has
+/// been written; one that it refuses sends each by themselves.
 ///
 /// # What was tried
 ///
@@ -93,7 +104,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// - Kept though they cost a refusal a tenth of its time: the settings of the functions, the one for generic plans and the
 ///   one against sequential scans. A table that was vacuumed while it was small is read whole by every plan made then.
 /// - Undone: the fence in the first read. It saves a winner a statement, a tenth or less of a hold, and costs every refusal.
-/// - Not tried: several requests in one statement, fences as integers, fewer indexes.
+/// - Kept: crowds that lose are asked about in one statement. The settings of a function, its call and the driver's work
+///   for a statement, half of a refusal, are had once for all of them. What is in the way is one function for this and for
+///   a hold, in SQL, which the server puts into the statement that asks: it is no call.
+/// - Undone: the same for crowds that win. They would be read twice, and write one by one all the same.
+/// - Not tried: several holds made in one statement, fences as integers, fewer indexes.
 ///
 /// # What it needs
 ///
@@ -109,8 +124,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Cancellation
 ///
-/// A dropped future had its effect whole or not at all: it is one statement. The pool takes the connection back once the
-/// server has answered.
+/// A dropped future had its effect whole or not at all: what writes is one statement, and a hold that waits with others is
+/// not sent once it is dropped. The pool takes the connection back once the server has answered.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,

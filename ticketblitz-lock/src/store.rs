@@ -20,7 +20,7 @@ use crate::types::{
 /// 1. **Atomic.** An operation happens whole or not at all, and others see it whole or not at all. Operations on
 ///    one event are in one order that everybody sees.
 /// 2. **One round trip.** Every operation on holds is one request to the server: one script, one statement. (Redis
-///    takes three to load, and a second where a hold that came together with others is unusual.) All that it reads
+///    takes three to load. A hold that came together with others may take a second.) All that it reads
 ///    and writes belongs to one event, so the event is the unit of sharding. Seats are never locked one after the
 ///    other, so sets that overlap in any order neither deadlock nor livelock.
 /// 3. **Fences rise.** A hold's fence is higher than any fence that a seat of it had before, and higher than the
