@@ -37,7 +37,7 @@ async fn notifications_of_the_first_schema_are_carried_over_whole() {
         (mail.at.as_micros(), mail.recipient.as_str(), mail.subject.as_str()),
         (2, "ann@example.com", "Your tickets")
     );
-    assert_eq!(store.sent_lately(10).await.expect("read"), [sent.clone()]);
+    assert_eq!(store.sent_lately(10).await.expect("read"), std::slice::from_ref(&sent));
     assert_eq!(store.get(sent.id).await.expect("read"), Some(sent.clone()));
     let again = Notification { id: NotificationId::new(), ..sent };
     let twice: Result<bool, StoreError> =
