@@ -74,6 +74,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// taken meanwhile undoes it, and it is judged anew. The same request for seats of a large event and of a small one reads as
 /// many rows, whatever the tables' size was when its connection planned it.
 ///
+/// What has lapsed is cleaned up in batches, but by a load: that is alone with its event, and ends all that has lapsed there.
+///
 /// # What was tried
 ///
 /// With `pgbench` beside the server on two cores, 16 connections, four seats a hold:

@@ -20,9 +20,10 @@ use crate::types::{
 /// 1. **Atomic.** An operation happens whole or not at all, and others see it whole or not at all. Operations on
 ///    one event are in one order that everybody sees.
 /// 2. **One round trip.** Every operation on holds is one request to the server: one script, one statement. (Redis
-///    takes three to load, and a second where a hold that came together with others is unusual.) All that it reads
-///    and writes belongs to one event, so the event is the unit of sharding. Seats are never locked one after the
-///    other, so sets that overlap in any order neither deadlock nor livelock.
+///    takes three to load, a second where a hold that came together with others is unusual, and more where so much
+///    has lapsed that one would keep the server from everybody else.) All that it reads and writes belongs to one
+///    event, so the event is the unit of sharding. Seats are never locked one after the other, so sets that overlap in
+///    any order neither deadlock nor livelock.
 /// 3. **Fences rise.** A hold's fence is higher than any fence that a seat of it had before, and higher than the
 ///    event's loaded floor. It is given out within the atomic step: `max(last + 1, store time in microseconds)`.
 /// 4. **The store's time only.** No moment comes from a caller; durations do. A hold is live while

@@ -1,7 +1,10 @@
 -- ARGV: fence floor, how many areas, section and capacity of each, the channels as they are kept, how many fields for
 -- reserved seats, these as seat and channel, then of each entry: hold or '', an id if it has none, booking or '', owner,
 -- what is wanted, P or S, until, fence.
-if not loaded then
+if loaded then
+  -- Only then is every seat that is taken really so.
+  if not reclaim_all() then return { 'MORE' } end
+else
   -- Fences and versions go on from where unloading left them.
   local left = call('HMGET', LEFT, 'f', 'v')
   fence = left[1] or string.rep('0', 20)
@@ -9,7 +12,6 @@ if not loaded then
   call('HSET', HOLDS, '~', '')
   call('ZADD', DUE, '+inf', '~')
 end
-while reclaim(BATCH) > 0 do end
 local latest = now
 local at = 3
 
