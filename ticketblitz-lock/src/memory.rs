@@ -155,15 +155,18 @@ impl SeatStore for MemoryStore {
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
         positive(ttl)?;
+        owner.validate()?;
         self.on(hold.event, |event, now| event.extend(hold.hold, owner, ttl, now))
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        owner.validate()?;
         self.on(hold.event, |event, now| event.release(hold.hold, owner, now))
     }
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
         positive(grace)?;
+        owner.validate()?;
         self.on(hold.event, |event, now| event.begin_commit(hold.hold, owner, grace, now))
     }
 

@@ -203,6 +203,7 @@ impl SeatStore for PostgresStore {
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
         positive(ttl)?;
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.extend()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(micros(ttl)).bind(self.told_time());
@@ -210,6 +211,7 @@ impl SeatStore for PostgresStore {
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.release()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(self.told_time());
@@ -218,6 +220,7 @@ impl SeatStore for PostgresStore {
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
         positive(grace)?;
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.begin_commit()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(micros(grace)).bind(self.told_time());

@@ -274,17 +274,20 @@ impl SeatStore for RedisStore {
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
         positive(ttl)?;
+        owner.validate()?;
         let args = self.args().id(Some(hold.hold)).text(owner.as_str()).micros(ttl);
         wire::hold(hold.event, self.change(&scripts::EXTEND, hold.event, args).await?, 0)
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        owner.validate()?;
         let args = self.args().id(Some(hold.hold)).text(owner.as_str());
         wire::done(self.change(&scripts::RELEASE, hold.event, args).await?)
     }
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
         positive(grace)?;
+        owner.validate()?;
         let args = self.args().id(Some(hold.hold)).text(owner.as_str()).micros(grace);
         wire::hold(hold.event, self.change(&scripts::BEGIN_COMMIT, hold.event, args).await?, 0)
     }

@@ -23,6 +23,7 @@ macro_rules! conformance {
                 extending_counts_from_now_up_to_the_ceiling
                 an_owners_limit_counts_all_that_is_theirs
                 nonsense_is_refused
+                names_are_lines_of_bounded_length
                 fences_rise_whatever_the_clock_does
                 the_version_changes_with_the_status
                 handles_do_what_they_say

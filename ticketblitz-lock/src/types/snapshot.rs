@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
+use super::name::validate_name;
 use crate::error::LockError;
 use crate::types::request::validate_want;
 use crate::types::{Fence, HoldId, Owner, Want};
@@ -72,7 +73,8 @@ impl EventSnapshot {
     /// Refuses what could not be merged the same way twice. Backends call it before anything else.
     ///
     /// # Errors
-    /// [`LockError::Invalid`]: an area or a channel twice, a seat that is reserved twice, an entry with neither hold nor
+    /// [`LockError::Invalid`]: an owner, section or channel without a name, with one of more than 512 bytes, or with a
+    /// control character in it; an area or a channel twice, a seat that is reserved twice, an entry with neither hold nor
     /// booking, of nothing, of a seat twice or in an area that is not listed, two entries with the same hold or booking; a
     /// fence above `i64::MAX`, which no time comes to and which would leave no room for those that have to be higher.
     pub fn validate(&self) -> Result<(), LockError> {
@@ -81,8 +83,11 @@ impl EventSnapshot {
             return Err(LockError::Invalid(format!("a fence of {fence}: it may be {HIGHEST} at most")));
         }
         let mut sections = HashSet::new();
-        if let Some(area) = self.areas.iter().find(|area| !sections.insert(area.section.as_str())) {
-            return Err(LockError::Invalid(format!("area {} is listed twice", area.section)));
+        for area in &self.areas {
+            area.validate()?;
+            if !sections.insert(area.section.as_str()) {
+                return Err(LockError::Invalid(format!("area {} is listed twice", area.section)));
+            }
         }
         self.validate_channels()?;
         let (mut holds, mut bookings) = (HashSet::new(), HashSet::new());
@@ -90,6 +95,7 @@ impl EventSnapshot {
             if taken.hold.is_none() && taken.booking.is_none() {
                 return Err(LockError::invalid("a taken entry has neither hold nor booking"));
             }
+            taken.owner.validate()?;
             validate_want(&taken.want, u32::MAX)?;
             if let Some(hold) = taken.hold.filter(|hold| !holds.insert(*hold)) {
                 return Err(LockError::Invalid(format!("hold {hold} has two entries")));
@@ -109,6 +115,7 @@ impl EventSnapshot {
     fn validate_channels(&self) -> Result<(), LockError> {
         let (mut names, mut seats) = (HashSet::new(), HashSet::new());
         for channel in &self.channels {
+            validate_name("a channel", &channel.name)?;
             if !names.insert(channel.name.as_str()) {
                 return Err(LockError::Invalid(format!("channel {} is listed twice", channel.name)));
             }
@@ -124,7 +131,7 @@ impl EventSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Channel {
-    /// Its name, unique in the event.
+    /// Its name, unique in the event: 1 to 512 bytes, no control character.
     pub name: String,
     /// The seats that only a request that names the channel can hold.
     pub seats: Vec<SeatId>,
@@ -142,7 +149,7 @@ impl Channel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Area {
-    /// Its section, unique in the event.
+    /// Its section, unique in the event: 1 to 512 bytes, no control character.
     pub section: String,
     /// How many units it has.
     pub capacity: u32,
@@ -153,6 +160,14 @@ impl Area {
     #[must_use]
     pub fn new(section: impl Into<String>, capacity: u32) -> Self {
         Self { section: section.into(), capacity }
+    }
+
+    /// Refuses a section that not every backend could keep. [`EventSnapshot::validate`] does it for its own.
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`]: no name, one of more than 512 bytes, one with a control character.
+    pub fn validate(&self) -> Result<(), LockError> {
+        validate_name("a section", &self.section)
     }
 }
 
