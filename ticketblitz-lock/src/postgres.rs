@@ -101,7 +101,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # When the server is away
 ///
 /// An operation takes five seconds at most, or what [`with_timeout`](Self::with_timeout) says, the wait for a connection
-/// included. What was refused by the server or never sent is [`LockError::Backend`]; what was sent and is not answered is
+/// included; a load, longer by its size. What was refused by the server or never sent is [`LockError::Backend`]; what was sent and is not answered is
 /// [`LockError::OutcomeUnknown`]. Reads change nothing, so they fail with `Backend`. Behind the caller's back the
 /// statement may run on in the server: a `statement_timeout` in the pool's options bounds that too.
 ///
@@ -144,8 +144,8 @@ impl PostgresStore {
         }
     }
 
-    /// Sets how long an operation may take: five seconds unless it is set. The load of an event of which some 50,000 seats
-    /// are sold takes as long; give it a store of its own with more.
+    /// Sets how long an operation may take: five seconds unless it is set. A load may take longer by a tenth of a
+    /// millisecond for each entry and each seat of its snapshot: a house of 100,000 that is sold out takes some seconds.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -182,7 +182,8 @@ impl SeatStore for PostgresStore {
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
         snapshot.validate()?;
         let query = load::query(self.statements.load(), snapshot, self.told_time());
-        self.answer(query, Effect::Change).await?.done()
+        let patient = self.clone().with_timeout(self.timeout.saturating_add(load::longer(snapshot)));
+        patient.answer(query, Effect::Change).await?.done()
     }
 
     async fn unload(&self, event: EventId) -> Result<(), LockError> {
