@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use ticketblitz_core::{ManualClock, SeatId, Timestamp};
-use ticketblitz_lock::{EventSnapshot, HoldRequest, LockError, RedisStore, SeatStore, Want};
+use ticketblitz_core::{BookingId, EventId, ManualClock, SeatId, Timestamp};
+use ticketblitz_lock::{EventSnapshot, HoldRequest, LockError, RedisStore, SeatState, SeatStore, Want};
 
 use super::monitor::{Monitor, Seen};
+use super::sold_out::{HOUSE, seat, sold_out};
 use super::trips::declares_its_keys;
-use super::{Bench, TTL, floor, server, shared};
+use super::{Bench, TTL, alone, floor, server, shared};
 
 const CROWD: u32 = 3_000;
 /// Commands of a script: some for each of the holds that it may clean up.
@@ -100,4 +101,30 @@ async fn a_refusal_after_a_crowd_is_right() {
     let refused = store.hold(&HoldRequest::new(bench.event, "carol", floor(CROWD - 6))).await;
     let Err(LockError::Unavailable(conflicts)) = refused else { panic!("{refused:?}") };
     assert_eq!(conflicts.areas[0].available, CROWD - 7);
+}
+
+/// With the default patience, which is more for what is large: a house that is sold out is loaded, and again.
+#[tokio::test]
+async fn a_house_that_is_sold_out_is_loaded() {
+    let _alone = alone().await;
+    let bench = Bench::new().await;
+    let store = RedisStore::connect_with(server::url(), server::options(&bench.prefix)).await.unwrap();
+    let mut snapshot = sold_out(EventId::new());
+    // Sold twice: the first entry has it.
+    let twice = snapshot.taken[8].clone().with_booking(BookingId::new());
+    snapshot.taken.push(twice.clone());
+    let one = |n: u32| HoldRequest::new(snapshot.event, "late", Want::Seats(vec![seat(n)]));
+    store.load(&snapshot).await.unwrap();
+    let status = bench.store.status(snapshot.event).await.unwrap();
+    assert_eq!(status.seats.len(), HOUSE as usize);
+    assert!(status.seats.iter().all(|(_, state)| *state == SeatState::Sold));
+    assert_eq!((status.areas[0].sold, status.areas[0].free()), (10, 10));
+    let lost = bench.store.hold(&one(HOUSE - 1)).await;
+    assert!(matches!(lost, Err(LockError::Unavailable(_))), "{lost:?}");
+    bench.store.hold(&one(HOUSE)).await.unwrap();
+    bench.store.reopen(snapshot.event, twice.booking.unwrap()).await.unwrap();
+    bench.store.hold(&one(8)).await.unwrap_err();
+    bench.store.reopen(snapshot.event, snapshot.taken[7].booking.unwrap()).await.unwrap();
+    store.load(&snapshot).await.unwrap();
+    bench.store.hold(&one(7)).await.unwrap();
 }

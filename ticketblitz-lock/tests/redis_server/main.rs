@@ -11,6 +11,8 @@ mod proxy;
 mod server;
 #[path = "../servers/soak.rs"]
 mod soak;
+#[path = "../servers/sold_out.rs"]
+mod sold_out;
 mod together;
 mod trips;
 

@@ -32,6 +32,53 @@ local function add(id, record)
   changed()
 end
 
+-- Into an event that was not loaded nothing but this snapshot comes, each of its holds once: what is to be written is
+-- gathered, and written by few calls: the server serves nobody meanwhile, and for about half as long.
+local gathered = { seats = {}, taken = {}, holds = {}, owners = {}, bookings = {}, units = {} }
+
+local function gather(id, record)
+  local owner, booking, value = record[OWNER], record[BOOKING], seat_value(id, record)
+  local section, units = area_of(record[WANT])
+  if section then
+    local counter = COUNTER[record[PHASE]] .. section
+    gathered.units[counter] = (gathered.units[counter] or 0) + units
+  else
+    local seats, taken = seats_of(record[WANT]), gathered.taken
+    units = #seats
+    for _, seat in ipairs(seats) do
+      if not gathered.seats[seat] then
+        gathered.seats[seat] = true
+        taken[#taken + 1] = 's' .. seat
+        taken[#taken + 1] = value
+      end
+    end
+  end
+  gathered.owners[owner] = (gathered.owners[owner] or 0) + units
+  if booking ~= '' then gathered.bookings[booking] = (gathered.bookings[booking] or '') .. id end
+  gathered.holds[#gathered.holds + 1] = 'h' .. id
+  gathered.holds[#gathered.holds + 1] = cmsgpack.pack(record)
+  if deadline(record) then set_due(id, record) end
+  changed()
+end
+
+local function write_gathered()
+  local taken, holds = gathered.taken, gathered.holds
+  for counter, units in pairs(gathered.units) do
+    taken[#taken + 1] = counter
+    taken[#taken + 1] = number(units)
+  end
+  for owner, units in pairs(gathered.owners) do
+    holds[#holds + 1] = 'o' .. owner
+    holds[#holds + 1] = number(units)
+  end
+  for booking, ids in pairs(gathered.bookings) do
+    holds[#holds + 1] = 'b' .. booking
+    holds[#holds + 1] = ids
+  end
+  hset(TAKEN, taken)
+  hset(HOLDS, holds)
+end
+
 local function is_later(phase, till, known)
   return known[PHASE] == 'H' or known[PHASE] == 'P' and (phase == 'S' or till > known[UNTIL])
 end
@@ -49,6 +96,10 @@ end
 
 local function merge(hold, spare, booking, owner, want, phase, till, its_fence)
   if phase == 'P' and till <= now then return end
+  if not loaded then
+    latest = math.max(latest, till)
+    return gather(hold ~= '' and hold or spare, { phase, till, its_fence, till, booking, owner, want, '', '' })
+  end
   local by_booking = hold == '' and booking ~= '' and hold_of(booking)
   local id = hold ~= '' and hold or by_booking or spare
   local known = record_of(id)
@@ -98,6 +149,7 @@ while at <= #ARGV do
   raise(its_fence)
   merge(hold, spare, booking, owner, want, phase, till, its_fence)
 end
+if not loaded then write_gathered() end
 changed()
 finish(latest)
 return { 'DONE' }
