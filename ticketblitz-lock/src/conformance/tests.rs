@@ -99,6 +99,7 @@ macro_rules! conformance {
                 unloading_forgets_and_fences_still_rise
                 unloading_repeats_no_version
                 a_snapshot_takes_what_is_taken
+                a_booking_of_several_holds_is_loaded_whole
                 a_live_hold_survives_every_snapshot
                 a_snapshot_only_moves_forward
                 an_old_snapshot_revives_nothing

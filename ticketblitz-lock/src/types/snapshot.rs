@@ -1,6 +1,6 @@
 //! What a store is told about an event before its first hold.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
@@ -75,7 +75,7 @@ impl EventSnapshot {
     /// # Errors
     /// [`LockError::Invalid`]: an owner, section or channel without a name, with one of more than 512 bytes, or with a
     /// control character in it; an area or a channel twice, a seat that is reserved twice, an entry with neither hold nor
-    /// booking, of nothing, of a seat twice or in an area that is not listed, two entries with the same hold or booking; a
+    /// booking, of nothing, of a seat twice or in an area that is not listed, two entries with the same hold, or with the same booking unless each names its hold; a
     /// fence above `i64::MAX`, which no time comes to and which would leave no room for those that have to be higher.
     pub fn validate(&self) -> Result<(), LockError> {
         let fences = self.taken.iter().map(|taken| taken.fence).chain([self.fence_floor]);
@@ -90,7 +90,7 @@ impl EventSnapshot {
             }
         }
         self.validate_channels()?;
-        let (mut holds, mut bookings) = (HashSet::new(), HashSet::new());
+        let (mut holds, mut bookings) = (HashSet::new(), HashMap::new());
         for taken in &self.taken {
             if taken.hold.is_none() && taken.booking.is_none() {
                 return Err(LockError::invalid("a taken entry has neither hold nor booking"));
@@ -100,8 +100,14 @@ impl EventSnapshot {
             if let Some(hold) = taken.hold.filter(|hold| !holds.insert(*hold)) {
                 return Err(LockError::Invalid(format!("hold {hold} has two entries")));
             }
-            if let Some(booking) = taken.booking.filter(|booking| !bookings.insert(*booking)) {
-                return Err(LockError::Invalid(format!("booking {booking} has two entries")));
+            // A booking may be of several holds: then each has to be known by its own.
+            let named = taken.hold.is_some();
+            if let Some(booking) = taken.booking
+                && bookings.insert(booking, named).is_some_and(|before| !(before && named))
+            {
+                return Err(LockError::Invalid(format!(
+                    "booking {booking} has two entries, and not each names its hold"
+                )));
             }
             if let Want::Area { section, .. } = &taken.want
                 && !sections.contains(section.as_str())
@@ -177,7 +183,7 @@ impl Area {
 pub struct Taken {
     /// The hold that it was taken with, if known. An entry needs a hold or a booking.
     pub hold: Option<HoldId>,
-    /// The booking that it was taken for, if known.
+    /// The booking that it was taken for, if known. One of several holds has an entry for each, which names the hold.
     pub booking: Option<BookingId>,
     /// Who has it.
     pub owner: Owner,
