@@ -22,7 +22,7 @@ const IN_SERIES: [Commit; 10] = [
     ("psp", 2, "the key of a charge, the charge"),
     ("payment", 3, "the payment and its saga know the charge, payment.succeeded"),
     ("booking", 2, "the message is taken, the saga goes on"),
-    ("inventory", 2, "the claim and its seat are sold"),
+    ("inventory", 1, "the claim is sold"),
     ("booking", 4, "the saga knows that, CONFIRMED, the ticket, booking.confirmed"),
 ];
 
