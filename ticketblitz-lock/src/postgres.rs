@@ -79,6 +79,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// taken meanwhile undoes it, and it is judged anew. The same request for seats of a large event and of a small one reads as
 /// many rows, whatever the tables' size was when its connection planned it.
 ///
+/// What has lapsed is cleaned up in batches, but by a load: that is alone with its event, and ends all that has lapsed there.
+///
 /// # Crowds that lose
 ///
 /// Where the last answer to a usual hold, of up to 32 seats without alternatives, channels or a hold to replace, was that
@@ -118,7 +120,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # When the server is away
 ///
 /// An operation takes five seconds at most, or what [`with_timeout`](Self::with_timeout) says, the wait for a connection
-/// included. What was refused by the server or never sent is [`LockError::Backend`]; what was sent and is not answered is
+/// included; a load, longer by its size. What was refused by the server or never sent is [`LockError::Backend`]; what was sent and is not answered is
 /// [`LockError::OutcomeUnknown`]. Reads change nothing, so they fail with `Backend`. Behind the caller's back the
 /// statement may run on in the server: a `statement_timeout` in the pool's options bounds that too.
 ///
@@ -163,8 +165,8 @@ impl PostgresStore {
         }
     }
 
-    /// Sets how long an operation may take: five seconds unless it is set. The load of an event of which some 50,000 seats
-    /// are sold takes as long; give it a store of its own with more.
+    /// Sets how long an operation may take: five seconds unless it is set. A load may take longer by a tenth of a
+    /// millisecond for each entry and each seat of its snapshot: a house of 100,000 that is sold out takes some seconds.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -204,7 +206,8 @@ impl SeatStore for PostgresStore {
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
         snapshot.validate()?;
         let query = load::query(self.statements.load(), snapshot, self.told_time());
-        self.answer(query, Effect::Change).await?.done()
+        let patient = self.clone().with_timeout(self.timeout.saturating_add(load::longer(snapshot)));
+        patient.answer(query, Effect::Change).await?.done()
     }
 
     async fn unload(&self, event: EventId) -> Result<(), LockError> {
@@ -227,6 +230,7 @@ impl SeatStore for PostgresStore {
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
         positive(ttl)?;
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.extend()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(micros(ttl)).bind(self.told_time());
@@ -234,6 +238,7 @@ impl SeatStore for PostgresStore {
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.release()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(self.told_time());
@@ -242,6 +247,7 @@ impl SeatStore for PostgresStore {
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
         positive(grace)?;
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.begin_commit()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(micros(grace)).bind(self.told_time());

@@ -5,6 +5,8 @@
 mod database;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/loading.rs"]
+mod loading;
 #[path = "postgres/meanwhile.rs"]
 mod meanwhile;
 #[path = "servers/own.rs"]
@@ -17,6 +19,8 @@ mod proxy;
 mod server;
 #[path = "servers/soak.rs"]
 mod soak;
+#[path = "servers/sold_out.rs"]
+mod sold_out;
 #[path = "postgres/together.rs"]
 mod together;
 

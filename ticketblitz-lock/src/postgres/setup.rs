@@ -33,8 +33,8 @@ const TEXT: &str = concat!(
 /// Dropped, it has made everything or nothing: it is one transaction, sent at once.
 ///
 /// # Errors
-/// [`LockError::Backend`] if the database was not reached or refused. [`LockError::Invalid`] for a schema that a later
-/// version of this crate has made.
+/// [`LockError::Backend`] if the database was not reached or refused. [`LockError::Invalid`] for a schema that has another
+/// comment than this version gives it, naming both: a later version of this crate has made it, or somebody else.
 pub async fn setup(pool: &PgPool) -> Result<(), LockError> {
     setup_schema(pool, SCHEMA).await
 }
@@ -53,7 +53,14 @@ pub async fn setup_schema(pool: &PgPool, schema: &str) -> Result<(), LockError> 
         Some(VERSION) => return Ok(()),
         None => {}
         Some(other) => {
-            return Err(LockError::Invalid(format!("the schema {schema} is of {other}, not {VERSION}")));
+            let made_by = if other.starts_with("ticketblitz-lock ") {
+                "another version of this crate has made it"
+            } else {
+                "nothing of this crate has made it: choose another schema, or take the comment away"
+            };
+            return Err(LockError::Invalid(format!(
+                "the comment of the schema {schema} is {other:?} where {VERSION:?} is wanted: {made_by}"
+            )));
         }
     }
     // Several statements in one message are one transaction, and the lock lasts to its end.
