@@ -287,14 +287,14 @@ async fn who_cannot_be_looked_at_goes_by_themselves() {
 #[tokio::test]
 async fn a_silent_server_keeps_no_crowd_waiting() {
     let bench = Bench::new().await;
-    let patience = Duration::from_secs(1);
+    let patience = Duration::from_secs(2);
     let hasty = bench.store.clone().with_timeout(patience);
     bench.lose(&hasty, bench.event).await;
     bench.proxy.freeze();
     let (requests, began) = (bench.losers(400), Instant::now());
     let answers = at_once(&hasty, &requests).await;
     // One look after the other would be seven times this.
-    assert!(began.elapsed() < patience * 5, "{:?}", began.elapsed());
+    assert!(began.elapsed() < patience * 6, "{:?}", began.elapsed());
     let unknown = |answer: &&Answer| matches!(answer, Err(LockError::OutcomeUnknown { .. }));
     assert!(answers.iter().filter(unknown).count() <= 1, "one was sent by itself: {answers:?}");
     assert!(
@@ -375,7 +375,7 @@ async fn a_runtime_that_ends_leaves_nobody_waiting() {
 #[tokio::test]
 async fn a_turn_that_does_not_come_is_bounded() {
     let bench = Bench::new().await;
-    let hasty = bench.store.clone().with_timeout(Duration::from_millis(500));
+    let hasty = bench.store.clone().with_timeout(Duration::from_secs(1));
     bench.lose(&hasty, bench.event).await;
     let requests = ["B1", "B2", "B3", "B4"].map(|name| request(bench.event, "alice", &[name]));
     let [first, second, third, last] = &requests;
