@@ -298,7 +298,7 @@ fn allowed<T>(answer: Result<T, LockError>) -> Option<T> {
 }
 
 /// What stands in two places is the same in both.
-async fn agree(pool: &PgPool, schema: &str) {
+pub async fn agree(pool: &PgPool, schema: &str) {
     let counted =
         "select count(*) from @.areas a where taken <> (select coalesce(sum(quantity), 0) from @.holds h
         where h.event = a.event and h.section = a.section and phase in ('held', 'paying', 'sold'))";

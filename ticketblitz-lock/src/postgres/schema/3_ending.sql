@@ -1,6 +1,6 @@
 -- How holds end.
 
--- Frees what these holds had: seats by name, then areas by section. The caller has their rows.
+-- Frees what these holds had: seats by name, then areas by section. The caller has just ended them.
 create or replace function ticketblitz_lock.vacate(_event uuid, _holds uuid[]) returns void language plpgsql volatile as $$
 declare
     freed record;
@@ -21,19 +21,24 @@ begin
     end loop;
 end $$;
 
--- Makes holds `ended` or `gone`. The caller has their rows.
+-- Makes holds `ended` or `gone`, those of them that have not ended yet: nothing is given back twice. The caller has their
+-- rows. (By what they are not in: by what they are in, a plan might go through all of the event that are in it.)
 create or replace function ticketblitz_lock.finish(_event uuid, _holds uuid[], _phase text, _moment bigint)
 returns void language plpgsql volatile as $$
 declare
     remember bigint := case _phase when 'ended' then ticketblitz_lock.later(_moment, 3600000000) end;
-    hold uuid;
+    ended uuid[] := '{}';
+    one uuid;
 begin
-    foreach hold in array _holds loop
+    foreach one in array _holds loop
         update ticketblitz_lock.holds
             set phase = _phase, remember_until = remember, forget_at = greatest(remember, attempt_until, 0)
-            where event = _event and id = hold;
+            where event = _event and id = one and phase not in ('lapsed', 'ended', 'gone');
+        if found then
+            ended := ended || one;
+        end if;
     end loop;
-    perform ticketblitz_lock.vacate(_event, _holds);
+    perform ticketblitz_lock.vacate(_event, ended);
 end $$;
 
 -- Ends those of these holds that have lapsed, and leaves them for the stream to tell. The caller has their rows or is alone.
@@ -54,14 +59,16 @@ begin
             set phase = case phase when 'paying' then 'lapsed' else 'gone' end,
                 remember_until = case phase when 'paying' then remember end,
                 forget_at = greatest(case phase when 'paying' then remember end, attempt_until, 0)
-            where event = _event and id = one
+            where event = _event and id = one and phase not in ('lapsed', 'ended', 'gone')
             returning *
         )
         insert into ticketblitz_lock.expiries
             (event, hold, owner, seats, section, quantity, fence, paying, until, ceiling, noticed)
             select event, id, owner, seats, section, quantity, fence, phase = 'lapsed', until, ceiling, _moment
             from lapsed;
-        ended := ended || one;
+        if found then
+            ended := ended || one;
+        end if;
     end loop;
     perform ticketblitz_lock.vacate(_event, ended);
 end $$;

@@ -157,7 +157,10 @@ begin
         union (select id from ticketblitz_lock.holds where event = _event and phase in ('held', 'paying')
             and until <= _moment order by until limit 64)
         union (select id from ticketblitz_lock.holds where event = _event and section = _section
-            and phase in ('held', 'paying') and until <= _moment order by until limit 64 + _quantity)
+            and phase in ('held', 'paying') and until <= _moment order by until
+            -- A capacity that was lowered may leave more units than these to be given back first.
+            limit greatest(64 + _quantity, _quantity - (select capacity - taken from ticketblitz_lock.areas
+                where event = _event and section = _section)))
         union (select id from ticketblitz_lock.holds where event = _event and owner = _owner
             and phase in ('held', 'paying', 'sold') and until <= _moment limit 64)), _moment);
 end $$;
@@ -240,6 +243,7 @@ begin
         begin
             if alone then
                 perform pg_advisory_xact_lock(key);
+                -- The last look: what is live by it is so to the end.
                 moment := ticketblitz_lock.clock(_now);
                 a := ticketblitz_lock.judge(_event, _attempt, _owner, _limit, _seats, _ends, _sections, _quantities,
                     _candidates, _channels, _replacing, moment);
@@ -252,6 +256,7 @@ begin
                 if _limit is not null then
                     nothing := pg_advisory_xact_lock(hashtextextended('owner ' || _owner, key))::text;
                 end if;
+                moment := ticketblitz_lock.clock(_now);
             end if;
             if unusual then
                 choice := a.choice;
@@ -263,7 +268,6 @@ begin
             if _limit is not null and not alone and ticketblitz_lock.counted(_event, _owner) + units > _limit then
                 raise exception using errcode = 'TB001', message = 'the limit was reached meanwhile';
             end if;
-            moment := ticketblitz_lock.clock(_now);
             -- A fence higher than those of the same seats, and of all holds of the event that were made before this began.
             select greatest(moment, e.fence_floor + 1,
                     (select fence + 1 from ticketblitz_lock.holds where event = _event and fence >= 0
