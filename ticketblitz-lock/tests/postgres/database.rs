@@ -187,14 +187,44 @@ async fn one_attempt_for_many_things_is_one_hold() {
     }
 }
 
+/// Who waits for a lock has to see what was written meanwhile, whatever they ask for.
 #[tokio::test]
 async fn another_isolation_level_is_refused() {
-    let schema = schema(&pool(&url(), 1).await).await;
-    let options: PgConnectOptions = url().parse().unwrap();
-    let strict = options.options([("default_transaction_isolation", "repeatable read")]);
-    let store = PostgresStore::in_schema(PgPoolOptions::new().connect_with(strict).await.unwrap(), &schema);
-    let loaded = store.unwrap().load(&EventSnapshot::new(EventId::new())).await;
-    assert!(matches!(loaded, Err(LockError::Backend { .. })), "{loaded:?}");
+    let one = pool(&url(), 1).await;
+    let schema = schema(&one).await;
+    let usual = PostgresStore::in_schema(one, &schema).unwrap();
+    let event = EventId::new();
+    usual.load(&EventSnapshot::new(event)).await.unwrap();
+    let hold = usual.hold(&request(event, "alice", &["A1"])).await.unwrap();
+    let (it, alice) = (hold.reference(), &hold.owner);
+    for level in ["repeatable read", "serializable"] {
+        let options: PgConnectOptions = url().parse().unwrap();
+        let strict = options.options([("default_transaction_isolation", level)]);
+        let pool = PgPoolOptions::new().connect_with(strict).await.unwrap();
+        let store = PostgresStore::in_schema(pool, &schema).unwrap();
+        let refused = [
+            store.load(&EventSnapshot::new(event)).await,
+            store.unload(event).await,
+            store.unload(EventId::new()).await,
+            store.hold(&request(event, "bob", &["B1"])).await.map(drop),
+            store.hold(&request(event, "bob", &["A1"])).await.map(drop),
+            store.get(it).await.map(drop),
+            store.extend(it, alice, MINUTE).await.map(drop),
+            store.begin_commit(it, alice, MINUTE).await.map(drop),
+            store.abort_commit(it).await,
+            store.release(it, alice).await,
+            store.sold(it, hold.fence, BookingId::new()).await,
+            store.reopen(event, BookingId::new()).await,
+            store.status(event).await.map(drop),
+            store.expired(&Cursor::default(), 1).await.map(drop),
+        ];
+        for (place, answer) in refused.into_iter().enumerate() {
+            let Err(LockError::Backend { source }) = answer else { panic!("{level}, {place}: {answer:?}") };
+            assert!(source.to_string().contains("read committed"), "{level}, {place}: {source}");
+        }
+    }
+    let after = usual.get(it).await.unwrap();
+    assert_eq!((after.state, after.expires_at), (hold.state, hold.expires_at));
 }
 
 /// Pitfall 6: everything at once on few seats and areas, with holds that lapse all the time. Nobody waits in a circle,

@@ -1,10 +1,11 @@
 //! What was free when it was read, and is not any more when it is written.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row};
-use ticketblitz_core::{Clock, EventId, SystemClock};
+use ticketblitz_core::{BookingId, Clock, EventId, SystemClock};
 use ticketblitz_lock::conformance::seats;
 use ticketblitz_lock::postgres::PostgresStore;
 use ticketblitz_lock::{EventSnapshot, Hold, HoldRequest, LockError, SeatStore, Want};
@@ -37,8 +38,10 @@ impl Two {
         two
     }
 
-    async fn run(&self, statement: &'static str) {
-        sqlx::raw_sql(statement).execute(&self.pools[0]).await.unwrap();
+    /// By the first one's connection; `@` is the schema.
+    async fn run(&self, statement: &str) {
+        let statement = statement.replace('@', &self.schema);
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.pools[0]).await.unwrap();
     }
 
     fn seats(&self, owner: &str, names: &[&str]) -> HoldRequest {
@@ -50,11 +53,20 @@ impl Two {
     }
 
     /// What the second gets, which waits for the first until that ends in this way.
-    async fn until(&self, end: &'static str, request: &HoldRequest) -> Result<Hold, LockError> {
+    async fn until(&self, end: &str, request: &HoldRequest) -> Result<Hold, LockError> {
+        let request = request.clone();
+        self.until_done(end, async move |store| store.hold(&request).await).await
+    }
+
+    /// The same for any operation of the second.
+    async fn until_done<T, F>(&self, end: &str, operation: impl FnOnce(PostgresStore) -> F) -> T
+    where
+        T: Debug + Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
         let who = sqlx::query("select pg_backend_pid()").fetch_one(&self.pools[1]).await.unwrap();
         let who: i32 = who.get(0);
-        let (store, request) = (self.second.clone(), request.clone());
-        let second = tokio::spawn(async move { store.hold(&request).await });
+        let second = tokio::spawn(operation(self.second.clone()));
         let patience = SystemClock.now() + MINUTE;
         let waits = "select wait_event_type is not distinct from 'Lock' from pg_stat_activity where pid = $1";
         while !sqlx::query(waits).bind(who).fetch_one(&self.pools[0]).await.unwrap().get::<bool, _>(0) {
@@ -144,4 +156,74 @@ async fn an_event_that_goes_meanwhile_is_not_sold() {
     let lost = two.until("commit", &two.seats("bob", &["A1"])).await;
     assert!(matches!(lost, Err(LockError::NotLoaded)), "{lost:?}");
     assert_eq!(two.written().await, (0, 0));
+}
+
+/// Neither is held: who asks is told that the event is not there, and not that the buyer was too late.
+#[tokio::test]
+async fn a_hold_that_goes_with_its_event_meanwhile_is_not_loaded() {
+    let two = Two::open().await;
+    let hold = two.first.hold(&two.seats("alice", &["A1"])).await.unwrap();
+    two.run("commit").await;
+    let it = hold.reference();
+    two.second.get(it).await.unwrap(); // what its connection does once, it has done
+    two.run("begin; lock table @.holds in access exclusive mode").await;
+    two.first.unload(two.event).await.unwrap();
+    let lost = two.until_done("commit", async move |store| store.get(it).await).await;
+    assert!(matches!(lost, Err(LockError::NotLoaded)), "{lost:?}");
+}
+
+/// A clock at which the second waits for the first, to show the time that the first leaves.
+const GATE: &str = "
+    create table @.test_time (moment bigint not null);
+    insert into @.test_time values (1800000000000000);
+    create or replace function @.clock(_now bigint) returns bigint language plpgsql volatile as $$ begin
+        perform pg_advisory_xact_lock_shared(hashtext('@.test_time'));
+        return (select moment from @.test_time);
+    end $$";
+
+/// What is done to a hold of two minutes that was extended in the end, while its first end passed.
+async fn extended_meanwhile<T, F>(operation: impl FnOnce(PostgresStore, Hold) -> F) -> (Two, Hold, T)
+where
+    T: Debug + Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let two = Two::open().await;
+    two.run(GATE).await;
+    let hold = two.first.hold(&two.seats("alice", &["A1"]).ttl(MINUTE * 2)).await.unwrap();
+    two.run("update @.test_time set moment = moment + 119999999; commit").await;
+    two.run("begin; select pg_advisory_xact_lock(hashtext('@.test_time'))").await;
+    let extended = two.first.extend(hold.reference(), &hold.owner, MINUTE * 5).await.unwrap();
+    let end = "update @.test_time set moment = moment + 1; commit";
+    let answer = two.until_done(end, |store| operation(store, hold)).await;
+    (two, extended, answer)
+}
+
+/// A hold is live all the time that an operation on it takes, though its end passes: it was put off just before.
+#[tokio::test]
+async fn a_hold_that_is_extended_meanwhile_has_not_lapsed() {
+    let (_, extended, got) = extended_meanwhile(async |store, hold| store.get(hold.reference()).await).await;
+    assert_eq!(got.unwrap().expires_at, extended.expires_at);
+    let (_, _, paying) = extended_meanwhile(async |store, hold| {
+        store.begin_commit(hold.reference(), &hold.owner, MINUTE).await
+    })
+    .await;
+    assert_eq!(paying.unwrap().ttl, MINUTE);
+    let (.., again) =
+        extended_meanwhile(async |store, hold| store.extend(hold.reference(), &hold.owner, MINUTE).await).await;
+    assert_eq!(again.unwrap().ttl, MINUTE);
+    let (.., released) =
+        extended_meanwhile(async |store, hold| store.release(hold.reference(), &hold.owner).await).await;
+    released.unwrap();
+    let (.., sold) = extended_meanwhile(async |store, hold| {
+        store.sold(hold.reference(), hold.fence, BookingId::new()).await
+    })
+    .await;
+    sold.unwrap();
+    let (two, hold, aborted) =
+        extended_meanwhile(async |store, hold| store.abort_commit(hold.reference()).await).await;
+    aborted.unwrap();
+    let gone = two.first.get(hold.reference()).await;
+    assert!(matches!(gone, Err(LockError::NotHeld)), "{gone:?}");
+    let (.., status) = extended_meanwhile(async |store, hold| store.status(hold.event).await).await;
+    assert_eq!(status.unwrap().seats.len(), 1);
 }

@@ -13,10 +13,7 @@ declare
     left_loaded bigint;
     entry record;
 begin
-    if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'the seat locks need the isolation level read committed';
-    end if;
-    perform pg_advisory_xact_lock(ticketblitz_lock.key(_event));
+    perform ticketblitz_lock.lock_event(_event, true);
     moment := ticketblitz_lock.clock(_now);
     -- Only then is every seat that the store takes for taken really so.
     perform ticketblitz_lock.lapse(_event, array(select id from ticketblitz_lock.holds
@@ -100,9 +97,10 @@ end $$;
 create or replace function ticketblitz_lock.unload(_event uuid) returns record
 language plpgsql volatile set enable_seqscan = off as $$
 begin
+    perform ticketblitz_lock.check_isolation();
     perform from ticketblitz_lock.events where id = _event;
     if found then
-        perform pg_advisory_xact_lock(ticketblitz_lock.key(_event));
+        perform ticketblitz_lock.lock_event(_event, true);
         insert into ticketblitz_lock.unloaded (id, fence, loaded)
             select id, greatest(fence_floor, (select max(fence) from ticketblitz_lock.seats where event = _event),
                 (select max(fence) from ticketblitz_lock.areas where event = _event)), loaded
