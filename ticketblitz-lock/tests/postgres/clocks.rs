@@ -46,7 +46,10 @@ async fn what_lapses_while_it_is_replaced_is_given_back_once() {
     for (old, new) in wants.iter().flat_map(|old| wants.iter().map(move |new| (old, new))) {
         for left in 0..8 {
             let event = EventId::new();
-            store.load(&EventSnapshot::new(event).with_area("FLOOR", 4).with_area("BALCONY", 4)).await.unwrap();
+            store
+                .load(&EventSnapshot::new(event).with_area("FLOOR", 4).with_area("BALCONY", 4))
+                .await
+                .unwrap();
             let request = HoldRequest::new(event, "alice", old.clone());
             let hold = store.hold(&request).await.unwrap();
             let before = hold.expires_at.as_micros() - left;

@@ -10,7 +10,7 @@ use ticketblitz_core::{BookingId, Clock, EventId, ManualClock, SystemClock};
 use ticketblitz_lock::conformance::{owner, seats};
 use ticketblitz_lock::postgres::{PostgresStore, setup_schema};
 use ticketblitz_lock::{
-    Cursor, EventSnapshot, Fence, Hold, HoldRef, HoldRequest, LockError, SeatStore, Want,
+    Cursor, EventSnapshot, Fence, Hold, HoldRef, HoldRequest, LockError, SeatStore, Taken, TakenState, Want,
 };
 
 use super::own::Own;
@@ -381,6 +381,59 @@ async fn what_has_ended_is_forgotten() {
     );
     assert_eq!(number(&pool, &schema, "select count(*) from @.expiries").await, 59);
     assert_eq!(store.expired(&Cursor::default(), 100).await.unwrap().holds.len(), 60);
+}
+
+/// A snapshot with lower fences than the store's own, for the same hold even, does not lower them.
+#[tokio::test]
+async fn a_snapshot_lowers_no_fence() {
+    let pool = pool(&url(), 1).await;
+    let schema = schema(&pool).await;
+    let store = PostgresStore::in_schema(pool, &schema).unwrap();
+    let snapshot = EventSnapshot::new(EventId::new()).with_fence_floor(Fence::new(u64::MAX / 2));
+    store.load(&snapshot).await.unwrap();
+    let given_up = store.hold(&request(snapshot.event, "alice", &["A1"])).await.unwrap();
+    store.release(given_up.reference(), &given_up.owner).await.unwrap();
+    let older = Taken::new("alice", Want::Seats(seats(&["A2"])), TakenState::Sold, Fence::new(1))
+        .with_hold(given_up.id)
+        .with_booking(BookingId::new());
+    store.load(&snapshot.clone().with_taken(older)).await.unwrap();
+    let next = store.hold(&request(snapshot.event, "bob", &["A3"])).await.unwrap();
+    assert!(next.fence > given_up.fence, "{} after {}", next.fence, given_up.fence);
+}
+
+/// However many have lapsed in however many events, one question cleans up after a bounded number of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_to_the_stream_ends_a_bounded_number() {
+    let pool = pool(&url(), 8).await;
+    let schema = schema(&pool).await;
+    let clock = ManualClock::at(SystemClock.now());
+    let store = PostgresStore::in_schema(pool.clone(), &schema).unwrap().with_clock(Arc::new(clock.clone()));
+    let events = [EventId::new(), EventId::new(), EventId::new()];
+    for event in events {
+        store.load(&EventSnapshot::new(event)).await.unwrap();
+    }
+    let holds = (0..600).map(|n| {
+        let store = store.clone();
+        let request = request(events[n % 3], &format!("buyer {n}"), &[&format!("A{}", n + 1)]).ttl(MINUTE);
+        tokio::spawn(async move { store.hold(&request).await.unwrap() })
+    });
+    for held in join_all(holds).await {
+        held.unwrap();
+    }
+    clock.advance(MINUTE);
+    let (mut cursor, mut told) = (Cursor::default(), Vec::new());
+    loop {
+        let expired = store.expired(&cursor, 1_000).await.unwrap();
+        if expired.holds.is_empty() {
+            break;
+        }
+        assert!(expired.holds.len() <= 512, "{} at once", expired.holds.len());
+        told.extend(expired.holds.iter().map(|hold| hold.id));
+        cursor = expired.next;
+    }
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told.len(), 600, "each is told");
 }
 
 /// What was answered is there after a crash, and fences rise on: the truth had seen one from a clock that ran ahead, so

@@ -1,14 +1,15 @@
 //! What was free when it was read, and is not any more when it is written.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row};
-use ticketblitz_core::{BookingId, Clock, EventId, SystemClock};
+use ticketblitz_core::{BookingId, Clock, EventId, ManualClock, SystemClock};
 use ticketblitz_lock::conformance::seats;
 use ticketblitz_lock::postgres::PostgresStore;
-use ticketblitz_lock::{EventSnapshot, Hold, HoldRequest, LockError, SeatStore, Want};
+use ticketblitz_lock::{EventSnapshot, Fence, Hold, HoldRequest, LockError, SeatStore, Want};
 
 use super::server::{pool, schema, url};
 
@@ -64,9 +65,19 @@ impl Two {
         T: Debug + Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
+        self.meanwhile(end, operation(self.second.clone()), async || ()).await.1
+    }
+
+    /// What is done while an operation of the second waits for the first, and what the second gets.
+    async fn meanwhile<M, T: Debug + Send + 'static>(
+        &self,
+        end: &str,
+        operation: impl Future<Output = T> + Send + 'static,
+        meanwhile: impl AsyncFnOnce() -> M,
+    ) -> (M, T) {
         let who = sqlx::query("select pg_backend_pid()").fetch_one(&self.pools[1]).await.unwrap();
         let who: i32 = who.get(0);
-        let second = tokio::spawn(operation(self.second.clone()));
+        let second = tokio::spawn(operation);
         let patience = SystemClock.now() + MINUTE;
         let waits = "select wait_event_type is not distinct from 'Lock' from pg_stat_activity where pid = $1";
         while !sqlx::query(waits).bind(who).fetch_one(&self.pools[0]).await.unwrap().get::<bool, _>(0) {
@@ -75,8 +86,9 @@ impl Two {
             // In a transaction, what others do is read once unless one asks for it anew.
             self.run("select pg_stat_clear_snapshot()").await;
         }
+        let done = meanwhile().await;
         self.run(end).await;
-        second.await.unwrap()
+        (done, second.await.unwrap())
     }
 
     /// Rows of holds, and of seats.
@@ -209,7 +221,8 @@ async fn a_hold_that_is_extended_meanwhile_has_not_lapsed() {
     .await;
     assert_eq!(paying.unwrap().ttl, MINUTE);
     let (.., again) =
-        extended_meanwhile(async |store, hold| store.extend(hold.reference(), &hold.owner, MINUTE).await).await;
+        extended_meanwhile(async |store, hold| store.extend(hold.reference(), &hold.owner, MINUTE).await)
+            .await;
     assert_eq!(again.unwrap().ttl, MINUTE);
     let (.., released) =
         extended_meanwhile(async |store, hold| store.release(hold.reference(), &hold.owner).await).await;
@@ -226,4 +239,55 @@ async fn a_hold_that_is_extended_meanwhile_has_not_lapsed() {
     assert!(matches!(gone, Err(LockError::NotHeld)), "{gone:?}");
     let (.., status) = extended_meanwhile(async |store, hold| store.status(hold.event).await).await;
     assert_eq!(status.unwrap().seats.len(), 1);
+}
+
+/// What an application locks by itself, and what another schema of the same database does to an event of this id, is none of
+/// the store's business.
+#[tokio::test]
+async fn others_do_not_lock_the_stores_events() {
+    let two = Two::open().await;
+    let event = two.event;
+    two.run(&format!("select pg_advisory_xact_lock(hashtextextended('{event}', 0))")).await;
+    let patient = two.second.clone().with_timeout(Duration::from_secs(5));
+    patient.hold(&two.seats("alice", &["A1"])).await.unwrap();
+
+    let other = schema(&two.pools[1]).await;
+    let other = PostgresStore::in_schema(two.pools[0].clone(), &other).unwrap();
+    other.load(&EventSnapshot::new(event)).await.unwrap();
+    patient.hold(&two.seats("alice", &["A2"])).await.unwrap();
+}
+
+/// A hold is forgotten by one with a higher fence, so that the next is higher than both: here the clock is far behind the
+/// fences, and one that began before another was made ends after it was given up.
+#[tokio::test]
+async fn fences_rise_though_holds_are_forgotten_meanwhile() {
+    let two = Two::open().await;
+    two.run("commit").await;
+    let clock = ManualClock::at(SystemClock.now());
+    let early = PostgresStore::in_schema(pool(&url(), 1).await, &two.schema).unwrap();
+    let early = early.with_clock(Arc::new(clock.clone()));
+    let ahead = u64::try_from((clock.now() + MINUTE * 600).as_micros()).unwrap();
+    let snapshot = EventSnapshot::new(two.event).with_fence_floor(Fence::new(ahead));
+    early.load(&snapshot.with_area("FLOOR", 2)).await.unwrap();
+    let given_up = async |name| {
+        let hold = early.hold(&two.seats("alice", &[name]).ttl(MINUTE).ceiling(MINUTE)).await.unwrap();
+        early.release(hold.reference(), &hold.owner).await.unwrap();
+        hold
+    };
+    given_up("A1").await;
+    two.run("begin").await;
+    two.first.hold(&two.seats("bob", &["B1"])).await.unwrap();
+
+    // It knows of one that can be forgotten, and waits for B1; two more are made meanwhile, and are over by its time.
+    let late = two.second.clone().with_clock(Arc::new(ManualClock::at(clock.now() + MINUTE * 10)));
+    let wanted = two.seats("carol", &["B1"]);
+    let (last, late) = two
+        .meanwhile("rollback", async move { late.hold(&wanted).await }, async || {
+            given_up("A2").await;
+            given_up("A3").await
+        })
+        .await;
+    late.unwrap();
+    let next = two.second.hold(&two.seats("dave", &["C1"])).await.unwrap();
+    assert!(next.fence > last.fence, "{} after {}", next.fence, last.fence);
 }

@@ -5,8 +5,9 @@
 --
 -- Locks, always in this order, so that nobody waits for somebody who waits for them:
 --   1. the event's advisory lock: shared by most operations; alone (exclusive) for load, unload and the holds that have
---      to clean up first or replace another;
---   2. the advisory lock of an owner, by the holds with a limit that are not alone;
+--      to clean up first or replace another; its key is hashtextextended('<schema> <event>', 0);
+--   2. the advisory lock of an owner, by the holds with a limit that are not alone: hashtextextended('owner <owner>', <the
+--      event's key>);
 --   3. rows of holds, the new one's and that of its attempt included;
 --   4. rows of seats, by name; 5. rows of areas, by section; 6. the row of the stream.
 -- So holds of different seats of one event neither wait for each other nor for each other's flush of the log. A seat goes

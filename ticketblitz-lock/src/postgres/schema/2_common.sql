@@ -31,8 +31,10 @@ create or replace function ticketblitz_lock.later(_moment bigint, _by bigint) re
     select least(_moment + _by, 253402207199999999)
 $$;
 
+-- The advisory lock of an event: the name of the schema is in it, so that neither what an application locks by its ids nor
+-- another schema is in the way. Advisory locks are a database's, not a schema's.
 create or replace function ticketblitz_lock.key(_event uuid) returns bigint language sql immutable as $$
-    select hashtextextended(_event::text, 0)
+    select hashtextextended('ticketblitz_lock ' || _event::text, 0)
 $$;
 
 create or replace function ticketblitz_lock.phase_at(_hold ticketblitz_lock.holds, _moment bigint) returns text

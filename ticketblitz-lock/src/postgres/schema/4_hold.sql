@@ -33,6 +33,10 @@ declare
     since int := 0;
     over boolean := false;
     clear boolean;
+    -- Not in the answer until the end: to append to a field of it copies the whole.
+    blocked text[];
+    states text[];
+    untils bigint[];
 begin
     a.moment := _moment;
     perform from ticketblitz_lock.events where id = _event;
@@ -129,9 +133,9 @@ begin
                     continue;
                 end if;
                 clear := false;
-                a.blocked := a.blocked || _seats[place];
-                a.states := a.states || state;
-                a.untils := a.untils || lapses;
+                blocked := blocked || _seats[place];
+                states := states || state;
+                untils := untils || lapses;
             end loop;
         end if;
         if clear then
@@ -141,7 +145,10 @@ begin
         end if;
         since := _ends[i];
     end loop;
-    a.code := case when over and a.blocked is null and a.sections is null then 'limit' else 'unavailable' end;
+    a.blocked := blocked;
+    a.states := states;
+    a.untils := untils;
+    a.code := case when over and blocked is null and a.sections is null then 'limit' else 'unavailable' end;
     a.taken := really;
     return a;
 end $$;
@@ -322,7 +329,7 @@ begin
                 end if;
             end if;
             if due then
-                perform ticketblitz_lock.tidy(_event, moment);
+                perform ticketblitz_lock.tidy(_event, new_fence, moment);
             end if;
             a := null;
             a.code := 'ok';

@@ -21,7 +21,9 @@ begin
     -- Fences and versions go on from where unloading left them.
     delete from ticketblitz_lock.unloaded where id = _event returning fence, loaded + 1 into left_fence, left_loaded;
     insert into ticketblitz_lock.events as e (id, fence_floor, loaded)
-        values (_event, greatest(_floor, left_fence, (select max(fence::numeric) from unnest(_fences) fence)),
+        values (_event, greatest(_floor, left_fence, (select max(fence::numeric) from unnest(_fences) fence),
+                -- A hold that is known may get a lower fence from the snapshot.
+                (select fence from ticketblitz_lock.holds where event = _event and fence >= 0 order by fence desc limit 1)),
             greatest(moment, left_loaded))
         on conflict (id) do update set fence_floor = greatest(e.fence_floor, excluded.fence_floor),
             loaded = greatest(e.loaded + 1, excluded.loaded);

@@ -57,7 +57,7 @@ end $$;
 
 -- What lapsed after the number `_after` (or from the beginning), at most `_most`; at least one row, with nothing but
 -- where the answer starts and whether something was missed if there is nothing. Events are looked at in the order of
--- their ids, and only those that nobody is alone with.
+-- their ids, and only those that nobody is alone with; all of them together give up to 512 holds to one call.
 create or replace function ticketblitz_lock.expired(
     _after bigint, _most bigint, _now bigint, out start bigint, out missed boolean, out n bigint, out event uuid,
     out hold uuid, out owner text, out seats text[], out section text, out quantity bigint, out fence text,
@@ -67,6 +67,8 @@ declare
     moment bigint := ticketblitz_lock.clock(_now);
     s ticketblitz_lock.stream;
     lapsed record;
+    batch uuid[];
+    most int := 512;
 begin
     perform ticketblitz_lock.check_isolation();
     for lapsed in
@@ -74,18 +76,21 @@ begin
             select from ticketblitz_lock.holds h where h.event = e.id and h.phase in ('held', 'paying') and h.until <= moment)
         order by e.id limit 64
     loop
+        exit when most <= 0;
         if pg_try_advisory_xact_lock_shared(ticketblitz_lock.key(lapsed.id)) then
-            perform ticketblitz_lock.lapse(lapsed.id, array(
+            batch := array(
                 select h.id from ticketblitz_lock.holds h
                 where h.event = lapsed.id and h.phase in ('held', 'paying') and h.until <= moment
-                order by h.until, h.id limit 256 for update skip locked), moment);
+                order by h.until, h.id limit least(256, most) for update skip locked);
+            perform ticketblitz_lock.lapse(lapsed.id, batch, moment);
+            most := most - cardinality(batch);
         end if;
     end loop;
     perform from ticketblitz_lock.expiries e where e.n is null;
     if found then
         perform ticketblitz_lock.tell();
     end if;
-    select * into s from ticketblitz_lock.stream;
+    select * into s from ticketblitz_lock.stream where single;
     missed := not coalesce(_after + 1 between s.first and s.next, true);
     start := case when _after is null or missed then s.first else _after + 1 end;
     return query select start, missed, e.n, e.event, e.hold, e.owner, e.seats, e.section, e.quantity, e.fence::text,
