@@ -11,6 +11,8 @@ mod faults;
 mod meanwhile;
 #[path = "servers/own.rs"]
 mod own;
+#[path = "postgres/owners.rs"]
+mod owners;
 #[path = "postgres/plans.rs"]
 mod plans;
 #[path = "postgres/proxy.rs"]

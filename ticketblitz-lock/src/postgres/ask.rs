@@ -55,9 +55,9 @@ impl Statements {
     }
 }
 
-/// The text with another schema in place of the default one.
+/// The text with another schema in place of the default one; in quotes, as it may be a word that means something else.
 pub(super) fn in_schema(text: &str, schema: &str) -> SqlStr {
-    AssertSqlSafe(text.replace(SCHEMA, schema)).into_sql_str()
+    AssertSqlSafe(text.replace(SCHEMA, &format!("\"{schema}\""))).into_sql_str()
 }
 
 /// What a statement may have done when its answer is lost.

@@ -55,7 +55,7 @@ async fn eight_set_up_at_once() {
 async fn a_schema_of_a_later_version_is_refused() {
     let pool = pool(&url(), 1).await;
     let schema = schema(&pool).await;
-    let later = format!("comment on schema {schema} is 'ticketblitz-lock 99'");
+    let later = format!("update {schema}.lock_version set version = 'ticketblitz-lock 99'");
     sqlx::raw_sql(AssertSqlSafe(later)).execute(&pool).await.unwrap();
     let refused = setup_schema(&pool, &schema).await.unwrap_err();
     assert!(refused.to_string().contains("ticketblitz-lock 99"), "{refused}");
@@ -125,7 +125,7 @@ async fn losers_log_nothing() {
     sqlx::raw_sql(extension).execute(&pool).await.unwrap();
     let so_far = async |what: &str| {
         let sum = format!(
-            "select coalesce(sum({what}), 0)::bigint from pg_stat_statements where query like 'select%@.hold(%'"
+            "select coalesce(sum({what}), 0)::bigint from pg_stat_statements where query like 'select%\"@\".hold(%'"
         );
         number(&pool, &schema, &sum).await
     };

@@ -139,7 +139,7 @@ impl Write for Notices {
 }
 
 /// Everything that the contract has, with something to forget and something to tell.
-async fn all_operations(store: &PostgresStore, clock: &ManualClock) {
+pub async fn all_operations(store: &PostgresStore, clock: &ManualClock) {
     let event = EventId::new();
     let floor = |quantity| {
         HoldRequest::new(event, "carol", Want::Area { section: "FLOOR".into(), quantity }).ttl(MINUTE)
