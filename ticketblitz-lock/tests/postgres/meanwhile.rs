@@ -241,6 +241,18 @@ async fn a_hold_that_is_extended_meanwhile_has_not_lapsed() {
     assert_eq!(status.unwrap().seats.len(), 1);
 }
 
+/// The server gives up before the caller does: nothing has happened, and that is known.
+#[tokio::test]
+async fn a_statement_that_waits_too_long_is_refused() {
+    let two = Two::open().await;
+    two.first.hold(&two.seats("alice", &["B1"])).await.unwrap();
+    sqlx::raw_sql("set statement_timeout = '200ms'").execute(&two.pools[1]).await.unwrap();
+    let refused = two.second.hold(&two.seats("bob", &["A1", "B1"])).await;
+    assert!(matches!(refused, Err(LockError::Backend { .. })), "{refused:?}");
+    two.run("commit").await;
+    assert_eq!(two.written().await, (1, 1), "alice's");
+}
+
 /// What an application locks by itself, and what another schema of the same database does to an event of this id, is none of
 /// the store's business.
 #[tokio::test]
