@@ -193,51 +193,60 @@ const GATE: &str = "
         return (select moment from @.test_time);
     end $$";
 
-/// What is done to a hold of two minutes that was extended in the end, while its first end passed.
-async fn extended_meanwhile<T, F>(operation: impl FnOnce(PostgresStore, Hold) -> F) -> (Two, Hold, T)
+/// What is done to a hold of two minutes that was extended in the end, while its first end passed; each in its own event.
+async fn extended_meanwhile<T, F>(
+    two: &mut Two,
+    operation: impl FnOnce(PostgresStore, Hold) -> F,
+) -> (Hold, T)
 where
     T: Debug + Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let two = Two::open().await;
-    two.run(GATE).await;
+    two.event = EventId::new();
+    two.first.load(&EventSnapshot::new(two.event)).await.unwrap();
     let hold = two.first.hold(&two.seats("alice", &["A1"]).ttl(MINUTE * 2)).await.unwrap();
-    two.run("update @.test_time set moment = moment + 119999999; commit").await;
+    two.run("update @.test_time set moment = moment + 119999999").await;
     two.run("begin; select pg_advisory_xact_lock(hashtext('@.test_time'))").await;
     let extended = two.first.extend(hold.reference(), &hold.owner, MINUTE * 5).await.unwrap();
     let end = "update @.test_time set moment = moment + 1; commit";
     let answer = two.until_done(end, |store| operation(store, hold)).await;
-    (two, extended, answer)
+    (extended, answer)
 }
 
 /// A hold is live all the time that an operation on it takes, though its end passes: it was put off just before.
 #[tokio::test]
 async fn a_hold_that_is_extended_meanwhile_has_not_lapsed() {
-    let (_, extended, got) = extended_meanwhile(async |store, hold| store.get(hold.reference()).await).await;
+    let mut two = Two::open().await;
+    two.run(GATE).await;
+    two.run("commit").await;
+    let two = &mut two;
+    let (extended, got) =
+        extended_meanwhile(two, async |store, hold| store.get(hold.reference()).await).await;
     assert_eq!(got.unwrap().expires_at, extended.expires_at);
-    let (_, _, paying) = extended_meanwhile(async |store, hold| {
+    let (_, paying) = extended_meanwhile(two, async |store, hold| {
         store.begin_commit(hold.reference(), &hold.owner, MINUTE).await
     })
     .await;
     assert_eq!(paying.unwrap().ttl, MINUTE);
-    let (.., again) =
-        extended_meanwhile(async |store, hold| store.extend(hold.reference(), &hold.owner, MINUTE).await)
-            .await;
+    let (_, again) = extended_meanwhile(two, async |store, hold| {
+        store.extend(hold.reference(), &hold.owner, MINUTE).await
+    })
+    .await;
     assert_eq!(again.unwrap().ttl, MINUTE);
-    let (.., released) =
-        extended_meanwhile(async |store, hold| store.release(hold.reference(), &hold.owner).await).await;
+    let (_, released) =
+        extended_meanwhile(two, async |store, hold| store.release(hold.reference(), &hold.owner).await).await;
     released.unwrap();
-    let (.., sold) = extended_meanwhile(async |store, hold| {
+    let (_, sold) = extended_meanwhile(two, async |store, hold| {
         store.sold(hold.reference(), hold.fence, BookingId::new()).await
     })
     .await;
     sold.unwrap();
-    let (two, hold, aborted) =
-        extended_meanwhile(async |store, hold| store.abort_commit(hold.reference()).await).await;
+    let (hold, aborted) =
+        extended_meanwhile(two, async |store, hold| store.abort_commit(hold.reference()).await).await;
     aborted.unwrap();
     let gone = two.first.get(hold.reference()).await;
     assert!(matches!(gone, Err(LockError::NotHeld)), "{gone:?}");
-    let (.., status) = extended_meanwhile(async |store, hold| store.status(hold.event).await).await;
+    let (_, status) = extended_meanwhile(two, async |store, hold| store.status(hold.event).await).await;
     assert_eq!(status.unwrap().seats.len(), 1);
 }
 
