@@ -115,8 +115,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// The store keeps nothing in a session but prepared statements, and its locks end with each statement. So a pooler that
 /// gives out a connection a transaction will do if it looks after prepared statements: `PgBouncer` does from version 1.21, with
-/// `max_prepared_statements` above zero. It refuses settings at connecting, such as the one above: set it for the user instead,
-/// `alter role tickets set statement_timeout = '4500ms'`. What a pooler says of a server that it lost has codes of the pooler's
+/// `max_prepared_statements` above zero. It refuses settings at connecting: the driver's own goes with
+/// `.extra_float_digits(None)`, and the one above is set for the user, `alter role tickets set statement_timeout = '4500ms'`. What a pooler says of a server that it lost has codes of the pooler's
 /// own: only those that PostgreSQL raises before it commits are taken for a refusal, all others are `OutcomeUnknown`.
 ///
 /// # Cancellation
