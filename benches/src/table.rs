@@ -77,7 +77,7 @@ fn verdict(goal: Goal, unit: &str, measured: f64, ratio: Option<f64>) -> String 
 
 /// `1,234/s` and `1.23 ms`.
 fn with_unit(value: f64, unit: &str) -> String {
-    let space = if unit.starts_with('/') { "" } else { " " };
+    let space = if unit.is_empty() || unit.starts_with('/') { "" } else { " " };
     format!("{}{space}{unit}", number(value))
 }
 

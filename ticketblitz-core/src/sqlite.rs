@@ -196,6 +196,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_after_a_commit_comes_after_it_and_only_then() {
+        let (_dir, db) = numbers().await;
+        let (told, heard) = std::sync::mpsc::channel();
+        let work = |sql: &'static str, fails: bool| {
+            let (db, told, path) = (db.clone(), told.clone(), db.path().to_owned());
+            async move {
+                let written = db.write(move |conn| {
+                    Box::pin(async move {
+                        query(sql).execute(&mut *conn).await?;
+                        conn.after_commit(move || {
+                            let seen = rusqlite::Connection::open(path).expect("opens");
+                            let count = seen.query_row("SELECT count(*) FROM numbers", [], |row| row.get(0));
+                            told.send((sql, count.expect("a count"))).expect("heard");
+                        });
+                        if fails { Err(TestError::Refused) } else { Ok(()) }
+                    })
+                });
+                written.await.is_ok()
+            }
+        };
+        let (one, two) = ("INSERT INTO numbers VALUES (1)", "INSERT INTO numbers VALUES (2), (3)");
+        assert_eq!(tokio::join!(work(one, false), work("DELETE FROM numbers", true)), (true, false));
+        assert!(work(two, false).await);
+        let told: Vec<(&str, i64)> = heard.try_iter().collect();
+        assert_eq!(told, [(one, 1), (two, 3)]);
+
+        let child = "CREATE TABLE child (n REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)";
+        assert!(work(child, false).await);
+        assert!(!work("INSERT INTO child VALUES (9)", false).await, "the commit fails");
+        assert!(work("INSERT INTO child VALUES (1)", false).await);
+        let told: Vec<_> = heard.try_iter().map(|(sql, _)| sql).collect();
+        assert_eq!(told, [child, "INSERT INTO child VALUES (1)"]);
+    }
+
+    #[tokio::test]
     async fn news_are_told_once_they_are_committed_and_other_commits_are_none() {
         let (_dir, db) = numbers().await;
         let (commits, news) = (db.commits(), db.news());

@@ -76,6 +76,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// taken meanwhile undoes it, and it is judged anew. The same request for seats of a large event and of a small one reads as
 /// many rows, whatever the tables' size was when its connection planned it.
 ///
+/// What has lapsed is cleaned up in batches, but by a load: that is alone with its event, and ends all that has lapsed there.
+///
 /// # What was tried
 ///
 /// With `pgbench` beside the server on two cores, 16 connections, four seats a hold:
@@ -103,21 +105,23 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # When the server is away
 ///
 /// An operation takes five seconds at most, or what [`with_timeout`](Self::with_timeout) says, the wait for a connection
-/// included. What was refused by the server or never sent is [`LockError::Backend`]; what was sent and is not answered is
-/// [`LockError::OutcomeUnknown`]. Reads change nothing, so they fail with `Backend`.
+/// included; a load, longer by its size. What was refused by the server or never sent is [`LockError::Backend`]; what was sent
+/// and is not answered is [`LockError::OutcomeUnknown`]. Reads change nothing, so they fail with `Backend`.
 ///
 /// A statement whose caller has stopped waiting runs on in the server, and if it waits for a lock, it waits on: a crowd that
 /// tries again and again behind one slow transaction would take all the server's connections, one by one. So set a
 /// `statement_timeout` a little under the store's timeout, as above: the server gives up first, nothing has happened, and
-/// that is `Backend`, not unknown. (It is for all statements of the pool: a load that may take longer needs a pool of its own.)
+/// that is `Backend`, not unknown. It is for all statements of the pool: an event of so many sales that its load takes longer
+/// is loaded by a store with a pool of its own.
 ///
 /// # Behind a pooler
 ///
 /// The store keeps nothing in a session but prepared statements, and its locks end with each statement. So a pooler that
 /// gives out a connection a transaction will do if it looks after prepared statements: `PgBouncer` does from version 1.21, with
 /// `max_prepared_statements` above zero. It refuses settings at connecting: the driver's own goes with
-/// `.extra_float_digits(None)`, and the one above is set for the user, `alter role tickets set statement_timeout = '4500ms'`. What a pooler says of a server that it lost has codes of the pooler's
-/// own: only those that PostgreSQL raises before it commits are taken for a refusal, all others are `OutcomeUnknown`.
+/// `.extra_float_digits(None)`, and the one above is set for the user, `alter role tickets set statement_timeout = '4500ms'`.
+/// What a pooler says of a server that it lost has codes of the pooler's own: only those that PostgreSQL raises before it
+/// commits are taken for a refusal, all others are `OutcomeUnknown`.
 ///
 /// # Cancellation
 ///
@@ -158,8 +162,8 @@ impl PostgresStore {
         }
     }
 
-    /// Sets how long an operation may take: five seconds unless it is set. The load of an event of which some 50,000 seats
-    /// are sold takes as long; give it a store of its own with more.
+    /// Sets how long an operation may take: five seconds unless it is set. A load may take longer by a tenth of a
+    /// millisecond for each entry and each seat of its snapshot: a house of 100,000 that is sold out takes some seconds.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -196,7 +200,8 @@ impl SeatStore for PostgresStore {
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError> {
         snapshot.validate()?;
         let query = load::query(self.statements.load(), snapshot, self.told_time());
-        self.answer(query, Effect::Change).await?.done()
+        let patient = self.clone().with_timeout(self.timeout.saturating_add(load::longer(snapshot)));
+        patient.answer(query, Effect::Change).await?.done()
     }
 
     async fn unload(&self, event: EventId) -> Result<(), LockError> {
@@ -217,6 +222,7 @@ impl SeatStore for PostgresStore {
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
         positive(ttl)?;
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.extend()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(micros(ttl)).bind(self.told_time());
@@ -224,6 +230,7 @@ impl SeatStore for PostgresStore {
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.release()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(self.told_time());
@@ -232,6 +239,7 @@ impl SeatStore for PostgresStore {
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
         positive(grace)?;
+        owner.validate()?;
         let query =
             sqlx::query(self.statements.begin_commit()).bind(hold.event.as_uuid()).bind(hold.hold.as_uuid());
         let query = query.bind(owner.as_str()).bind(micros(grace)).bind(self.told_time());

@@ -1,5 +1,6 @@
 //! The backend that keeps holds in Redis or Valkey, for any number of processes.
 
+mod cleaning;
 mod expiries;
 mod link;
 mod options;
@@ -41,7 +42,8 @@ const OUTLAST: Duration = Duration::from_secs(400 * 86_400);
 ///
 /// Every operation is a Lua script, and one round trip (unless the server has lost the script: then one more, and it has
 /// it again). [`load`](SeatStore::load) and [`expired`](SeatStore::expired) are three, and a hold may be two if others came
-/// with it: see below.
+/// with it: see below. After a crowd of holds has lapsed, what is answered by counting (a status, a load, a hold of an area
+/// or over its limit) may take more: each call cleans up some hundreds, and lets others in before the next.
 ///
 /// The store speaks to one server. All keys of an event have its id as their hash tag and are declared, which is the shape
 /// that a cluster asks for, but it follows no redirection and asks no sentinel who the master is: that is for the address
@@ -224,7 +226,8 @@ impl RedisStore {
 
     /// A hold in a call by itself, whatever it is.
     async fn hold_alone(&self, request: &HoldRequest) -> Result<Hold, LockError> {
-        let asked = self.run(&scripts::HOLD, request.event, tell_request(self.args(), request)).await;
+        let args = tell_request(self.args(), request);
+        let asked = self.run_cleaned(&scripts::HOLD, request.event, &args).await;
         let answer = asked.map_err(|failure| match failure {
             Failure::Lost(_) => LockError::OutcomeUnknown { attempt: Some(request.attempt) },
             refused => refused.of_change(),
@@ -244,8 +247,9 @@ impl SeatStore for RedisStore {
         let event = snapshot.event;
         // Before: whoever goes away after the next step leaves no event with holds that the stream never looks at.
         self.register(event).await?;
-        let loaded = self.change(&scripts::LOAD, event, tell_snapshot(self.args(), snapshot)).await;
-        wire::done(loaded?)?;
+        let args = tell_snapshot(self.args(), snapshot);
+        let loaded = self.run_cleaned(&scripts::LOAD, event, &args).await;
+        wire::done(loaded.map_err(Failure::of_change)?)?;
         // And afterwards: the stream may just be forgetting the event's former life. Whatever that fails of, the event
         // is loaded.
         self.register(event).await.map_err(|_| LockError::OutcomeUnknown { attempt: None })
@@ -270,17 +274,20 @@ impl SeatStore for RedisStore {
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
         positive(ttl)?;
+        owner.validate()?;
         let args = self.args().id(Some(hold.hold)).text(owner.as_str()).micros(ttl);
         wire::hold(hold.event, self.change(&scripts::EXTEND, hold.event, args).await?, 0)
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        owner.validate()?;
         let args = self.args().id(Some(hold.hold)).text(owner.as_str());
         wire::done(self.change(&scripts::RELEASE, hold.event, args).await?)
     }
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
         positive(grace)?;
+        owner.validate()?;
         let args = self.args().id(Some(hold.hold)).text(owner.as_str()).micros(grace);
         wire::hold(hold.event, self.change(&scripts::BEGIN_COMMIT, hold.event, args).await?, 0)
     }
@@ -300,7 +307,7 @@ impl SeatStore for RedisStore {
     }
 
     async fn status(&self, event: EventId) -> Result<EventStatus, LockError> {
-        let asked = self.run(&scripts::STATUS, event, self.args()).await;
+        let asked = self.run_cleaned(&scripts::STATUS, event, &self.args()).await;
         status::read(asked.map_err(Failure::of_read)?)
     }
 

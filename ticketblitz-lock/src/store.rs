@@ -20,9 +20,10 @@ use crate::types::{
 /// 1. **Atomic.** An operation happens whole or not at all, and others see it whole or not at all. Operations on
 ///    one event are in one order that everybody sees.
 /// 2. **One round trip.** Every operation on holds is one request to the server: one script, one statement. (Redis
-///    takes three to load, and a second where a hold that came together with others is unusual.) All that it reads
-///    and writes belongs to one event, so the event is the unit of sharding. Seats are never locked one after the
-///    other, so sets that overlap in any order neither deadlock nor livelock.
+///    takes three to load, a second where a hold that came together with others is unusual, and more where so much
+///    has lapsed that one would keep the server from everybody else.) All that it reads and writes belongs to one
+///    event, so the event is the unit of sharding. Seats are never locked one after the other, so sets that overlap in
+///    any order neither deadlock nor livelock.
 /// 3. **Fences rise.** A hold's fence is higher than any fence that a seat of it had before, and higher than the
 ///    event's loaded floor. It is given out within the atomic step: `max(last + 1, store time in microseconds)`.
 /// 4. **The store's time only.** No moment comes from a caller; durations do. A hold is live while
@@ -41,7 +42,10 @@ use crate::types::{
 ///    [`LockError::Backend`] if it cannot have happened and [`LockError::OutcomeUnknown`] if it may have.
 /// 9. **Cancellation.** A dropped future had its effect whole or not at all, and leaves the store (its
 ///    connections too) usable. Send the operation again to learn which: see 6.
-/// 10. **Not loaded is not empty.** Every operation on an event answers [`LockError::NotLoaded`] until
+/// 10. **Names.** An owner, section or channel has 1 to 512 bytes and no control character: any other is
+///     [`LockError::Invalid`] before anything is asked or sent, whoever the backend is. [`HoldRequest::validate`],
+///     [`EventSnapshot::validate`] and [`Owner::validate`] say so.
+/// 11. **Not loaded is not empty.** Every operation on an event answers [`LockError::NotLoaded`] until
 ///     [`load`](Self::load), and again once the store has lost the event. The marker is kept with the event, so it
 ///     cannot outlive what it marks.
 #[async_trait]
@@ -118,20 +122,22 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// [`NotHeld`](LockError::NotHeld), [`InPayment`](LockError::InPayment),
     /// [`CeilingReached`](LockError::CeilingReached) if that is after the ceiling, [`Invalid`](LockError::Invalid)
-    /// for no time at all.
+    /// for no time at all and for what [`Owner::validate`] refuses.
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError>;
 
     /// Frees what is held.
     ///
     /// # Errors
-    /// [`NotHeld`](LockError::NotHeld) if it is not held by `owner` (any more), [`InPayment`](LockError::InPayment).
+    /// [`NotHeld`](LockError::NotHeld) if it is not held by `owner` (any more), [`InPayment`](LockError::InPayment),
+    /// [`Invalid`](LockError::Invalid) for what [`Owner::validate`] refuses.
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError>;
 
     /// Puts a hold in payment: from now on it can neither lapse nor be released for `grace`, the ceiling
     /// notwithstanding. In payment already, it answers the hold as it is, its grace unchanged.
     ///
     /// # Errors
-    /// [`NotHeld`](LockError::NotHeld), [`Invalid`](LockError::Invalid) for no grace at all.
+    /// [`NotHeld`](LockError::NotHeld), [`Invalid`](LockError::Invalid) for no grace at all and for what
+    /// [`Owner::validate`] refuses.
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError>;
 
     /// Frees what is in payment (or, in a store that came back older, held still). What is gone is no error.

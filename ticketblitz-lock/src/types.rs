@@ -5,6 +5,7 @@ mod expiry;
 mod fence;
 mod hold;
 mod id;
+mod name;
 mod owner;
 mod request;
 mod snapshot;

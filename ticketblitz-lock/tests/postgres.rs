@@ -7,6 +7,8 @@ mod clocks;
 mod database;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/loading.rs"]
+mod loading;
 #[path = "postgres/meanwhile.rs"]
 mod meanwhile;
 #[path = "servers/own.rs"]
@@ -21,6 +23,8 @@ mod proxy;
 mod server;
 #[path = "servers/soak.rs"]
 mod soak;
+#[path = "servers/sold_out.rs"]
+mod sold_out;
 
 use std::sync::Arc;
 

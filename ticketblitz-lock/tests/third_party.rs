@@ -61,6 +61,7 @@ caught! {
     a_swap_that_releases_first: ReleasesFirst by replacing::a_refused_swap_changes_nothing
     reserved_seats_for_anybody: IgnoresChannels by channels::a_reserved_seat_is_for_its_channel_alone
     an_attempt_of_half_a_list: ForgetsCandidates by candidates::an_attempt_is_of_the_whole_list
+    an_owner_of_any_name: AnyOwner by holds::names_are_lines_of_bounded_length
     a_booking_taken_for_one_hold: ReopensOne by sales::a_booking_of_several_holds_is_reopened_whole
 }
 

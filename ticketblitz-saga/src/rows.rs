@@ -62,7 +62,7 @@ impl Stored {
 pub(crate) mod sealed {
     use super::{Envelope, Error, Stored};
 
-    /// Each is one statement.
+    /// Each that answers a future is one statement.
     pub trait Rows: Send {
         /// False: there is one already.
         fn insert(&mut self, saga: &Stored) -> impl Future<Output = Result<bool, Error>> + Send;
@@ -76,5 +76,7 @@ pub(crate) mod sealed {
         fn push(&mut self, event: &Envelope) -> impl Future<Output = Result<(), Error>> + Send;
         /// False: it was claimed before.
         fn claim(&mut self, consumer: &str, id: &str) -> impl Future<Output = Result<bool, Error>> + Send;
+        /// Has `told` called if and when the transaction is committed.
+        fn after_commit(&mut self, told: impl FnOnce() + Send + 'static);
     }
 }

@@ -166,4 +166,8 @@ impl sealed::Rows for SqliteConnection {
         let insert = sqlite::query("INSERT INTO inbox (consumer, id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
         Ok(insert.bind(consumer).bind(id).execute(self).await? == 1)
     }
+
+    fn after_commit(&mut self, told: impl FnOnce() + Send + 'static) {
+        SqliteConnection::after_commit(self, told);
+    }
 }

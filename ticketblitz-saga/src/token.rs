@@ -60,18 +60,11 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) definitions: BTreeMap<String, BTreeMap<u32, Arc<Definition>>>,
     pub(crate) commits: watch::Receiver<u64>,
-    hints: Mutex<Vec<Hint>>,
+    moved: Mutex<Vec<Stored>>,
 }
 
-/// Hints that are kept for an engine that runs.
-const HINTS: usize = 100_000;
-
-/// A saga that something is being done to in a transaction that will be committed after `commits` others.
-#[derive(Debug)]
-struct Hint {
-    id: (String, String),
-    commits: u64,
-}
+/// Sagas that are kept for an engine that runs.
+const MOVED: usize = 10_000;
 
 impl Shared {
     pub(crate) fn new(
@@ -79,7 +72,7 @@ impl Shared {
         definitions: BTreeMap<String, BTreeMap<u32, Arc<Definition>>>,
         commits: watch::Receiver<u64>,
     ) -> Self {
-        Self { clock, definitions, commits, hints: Mutex::default() }
+        Self { clock, definitions, commits, moved: Mutex::default() }
     }
 
     pub(crate) fn definition(&self, name: &str, version: u32) -> Result<&Arc<Definition>, Error> {
@@ -87,23 +80,23 @@ impl Shared {
         found.ok_or_else(|| Error::undefined(name, version))
     }
 
-    /// Tells the engine to look at a saga once the running transaction has committed: a hint, which saves it a
-    /// search after every commit. Nothing is lost with a hint but time.
-    pub(crate) fn hint(&self, name: &str, key: &str) {
-        let hint = Hint { id: (name.to_owned(), key.to_owned()), commits: *self.commits.borrow() };
-        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-        if hints.len() == HINTS {
-            // Nobody runs the engine. Once somebody does, a search finds them.
-            hints.clear();
-        }
-        hints.push(hint);
+    /// Tells the engine of a saga's move once it is committed: a hint, which saves it a search after every commit and
+    /// the reading of what was just written. Nothing is lost with a hint but time.
+    pub(crate) fn hint<C: Connection>(self: &Arc<Self>, connection: &mut C, saga: Stored) {
+        let shared = Arc::clone(self);
+        connection.after_commit(move || {
+            let mut moved = shared.moved.lock().unwrap_or_else(PoisonError::into_inner);
+            if moved.len() == MOVED {
+                // Nobody runs the engine. Once somebody does, a search finds them.
+                moved.clear();
+            }
+            moved.push(saga);
+        });
     }
 
-    /// The sagas whose hints were given before a commit that has happened by now.
-    pub(crate) fn hinted(&self) -> Vec<(String, String)> {
-        let now = *self.commits.borrow();
-        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-        hints.extract_if(.., |hint| hint.commits < now).map(|hint| hint.id).collect()
+    /// The sagas whose moves were committed since it was last asked, in that order.
+    pub(crate) fn moved(&self) -> Vec<Stored> {
+        std::mem::take(&mut *self.moved.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -185,7 +178,7 @@ impl Target {
         if !connection.update(&to, from.row.version).await? {
             return Err(Error::conflict(&self.name, &self.key));
         }
-        self.shared.hint(&self.name, &self.key);
+        self.shared.hint(connection, to);
         Ok(())
     }
 }
@@ -212,9 +205,10 @@ impl Start {
         let newest = shared.definitions.get(&**name).and_then(|versions| versions.values().next_back());
         let definition = newest.ok_or_else(|| Error::undefined(name, 0))?;
         let row = Row::begin(&definition.shape, data.clone());
-        let started = connection.insert(&Stored::new(definition, key, row, shared.clock.now())?).await?;
+        let saga = Stored::new(definition, key, row, shared.clock.now())?;
+        let started = connection.insert(&saga).await?;
         if started {
-            shared.hint(name, key);
+            shared.hint(connection, saga);
         }
         Ok(started)
     }

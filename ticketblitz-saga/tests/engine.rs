@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use ticketblitz_core::sqlite;
 use ticketblitz_core::{Clock, ManualClock, SystemClock, Timestamp};
 use ticketblitz_saga::{
     Cancelled, Connection, Delivery, Engine, Error, Failure, Handle, HandleError, Outcome, Reconciled, Retry,
@@ -95,6 +96,61 @@ async fn until_waiting(engine: &Engine, key: &str) {
         }
     };
     tokio::time::timeout(world::PATIENCE, waits).await.expect("it comes to the wait");
+}
+
+/// The engine is told of a move by its commit, and begins with what was written: it must not hear of one that is undone.
+#[tokio::test]
+async fn what_is_rolled_back_is_not_driven() {
+    let world = World::new().await;
+    let (engine, handle, _running) = started(&world).await;
+    assert!(apply!(world, handle.start("waits", &Order::until(in_an_hour()))));
+    until_waiting(&engine, "waits").await;
+    let start = handle.start("never", &Order::until(in_an_hour()));
+    let signal = handle.signal("waits", "paid", &7);
+    let undone: Result<(), Error> = world
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                assert!(start.apply(conn).await?);
+                assert_eq!(signal.apply(conn).await?, Delivery::Accepted);
+                sqlite::query("no statement").execute(conn).await?;
+                Ok(())
+            })
+        })
+        .await;
+    undone.expect_err("it fails and is undone");
+    assert!(apply!(world, handle.start("other", &Order::until(in_an_hour()))));
+    until_waiting(&engine, "other").await;
+    assert_eq!(apply!(world, handle.signal("other", "paid", &7)), Delivery::Accepted);
+    until(&engine, "other", Status::Completed).await;
+    assert_eq!(world.log.all(), ["reserve", "reserve", "sell"]);
+    assert!(engine.view("order", "never").await.expect("a view").is_none());
+    assert_eq!(engine.view("order", "waits").await.expect("a view").expect("a saga").node, "paid");
+}
+
+/// Moves come while the saga is driven and while it rests: none of its steps is done twice for that.
+#[tokio::test]
+async fn a_move_is_driven_once_however_many_there_are() {
+    let world = World::new().await;
+    let (engine, handle, _running) = started(&world).await;
+    for n in 0..200 {
+        let (start, signal) = (
+            handle.start(n.to_string(), &Order::until(in_an_hour())),
+            handle.signal(n.to_string(), "paid", &7),
+        );
+        assert!(apply!(world, start));
+        // Early until the saga has come to the wait, and then it moves at once.
+        let paid = async {
+            while apply!(world, handle.signal(n.to_string(), "paid", &7)) == Delivery::Early {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(world::PATIENCE, paid).await.expect("it comes to the wait");
+    }
+    for n in 0..200 {
+        until(&engine, &n.to_string(), Status::Completed).await;
+    }
+    assert_eq!((world.log.count("reserve"), world.log.count("sell")), (200, 200));
 }
 
 #[tokio::test]

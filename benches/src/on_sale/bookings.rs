@@ -44,7 +44,12 @@ pub(super) async fn measure(
         let next = buyers.next(crowd);
         let floor = next.buy(shop.address, CLIENTS).await?.rate();
         shop.at_rest().await?;
-        figures.rates.push((next.buy(gateway, CLIENTS).await?.rate(), floor));
+        figures.bare.push(floor);
+        figures.commits_a_second.push(floors.commits_a_second(crowd).await);
+        let before = system.commits().await?;
+        let bought = next.buy(gateway, CLIENTS).await?;
+        figures.rates.push(bought.rate());
+        figures.to_a_commit.push(bought.count() / (system.commits().await? - before));
         system.at_rest().await?;
         progress(round, "one buyer alone");
         let floor = floors.alone(alone).await;
@@ -65,20 +70,31 @@ pub(super) async fn measure(
 /// Each with its floor, round by round.
 #[derive(Default)]
 struct Figures {
-    rates: Vec<(f64, f64)>,
+    rates: Vec<f64>,
+    /// Bookings to each commit of the system.
+    to_a_commit: Vec<f64>,
+    /// What the disk takes.
+    commits_a_second: Vec<f64>,
+    /// What the bare server sells, the floor.
+    bare: Vec<f64>,
     alone: Vec<(Vec<f64>, Vec<f64>)>,
 }
 
 impl Figures {
     fn tell(self, table: &mut Table) {
-        let (rates, floors) = self.rates.into_iter().unzip();
         table.add(Row {
             what: format!("confirmed bookings, {CLIENTS} buyers who wait"),
             unit: "/s",
-            measured: median(rates),
-            floor: Some(median(floors)),
+            measured: median(self.rates),
+            floor: Some(median(self.bare)),
             goals: vec![Goal::AtLeast(1_300.0), Goal::RatioAtLeast(0.5)],
         });
+        for (what, unit, measured) in [
+            ("bookings to each commit of the system", "", median(self.to_a_commit)),
+            ("commits of one row, one after the other", "/s", median(self.commits_a_second)),
+        ] {
+            table.add(Row { what: what.to_owned(), unit, measured, floor: None, goals: vec![] });
+        }
         for (percent, goals) in [(50, vec![]), (99, vec![Goal::RatioAtMost(3.0)])] {
             let of = |millis: &Vec<f64>| percentile(millis, percent);
             let (measured, floors) = self.alone.iter().map(|(millis, floor)| (of(millis), of(floor))).unzip();
@@ -105,10 +121,13 @@ struct Bought {
 }
 
 impl Bought {
+    #[allow(clippy::cast_precision_loss)] // figures to be read
+    fn count(&self) -> f64 {
+        self.millis.len() as f64
+    }
+
     fn rate(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss)] // a rate to be read
-        let bookings = self.millis.len() as f64;
-        bookings / self.took.as_secs_f64()
+        self.count() / self.took.as_secs_f64()
     }
 }
 

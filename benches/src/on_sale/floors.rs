@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use benches::disk::Disk;
+use benches::disk::{self, Disk};
 use uuid::Uuid;
 
 /// A commit: in the database of which service, and of how many rows, as few as do what it has to.
@@ -22,7 +22,7 @@ const IN_SERIES: [Commit; 10] = [
     ("psp", 2, "the key of a charge, the charge"),
     ("payment", 3, "the payment and its saga know the charge, payment.succeeded"),
     ("booking", 2, "the message is taken, the saga goes on"),
-    ("inventory", 2, "the claim and its seat are sold"),
+    ("inventory", 1, "the claim is sold"),
     ("booking", 4, "the saga knows that, CONFIRMED, the ticket, booking.confirmed"),
 ];
 
@@ -77,7 +77,11 @@ impl Floors {
     /// What nobody waits for.
     pub(super) async fn beside(&self) {
         let floors = self.clone();
-        let mail = tokio::task::spawn_blocking(move || floors.deliver());
+        let mail = tokio::task::spawn_blocking(move || {
+            // As the system lets its own wait.
+            platform::apart::step_back();
+            floors.deliver();
+        });
         Self::commit(&self.beside).await;
         mail.await.expect("the disk is there");
     }
@@ -97,6 +101,21 @@ impl Floors {
             file.sync_all()
         });
         written.expect("the disk is there");
+    }
+
+    /// How many commits of one row each this disk takes in a second, one after the other.
+    pub(super) async fn commits_a_second(&self, times: usize) -> f64 {
+        let disk = &self.series[0].0;
+        let took = disk::shared(1, times, {
+            let disk = disk.clone();
+            move || {
+                let disk = disk.clone();
+                async move { disk.commit().await.expect("the disk is there") }
+            }
+        });
+        #[allow(clippy::cast_precision_loss)] // a rate to be read
+        let commits = times as f64;
+        commits / took.await.as_secs_f64()
     }
 
     /// How long what one buyer waits for takes, so many times, one after the other, in milliseconds.

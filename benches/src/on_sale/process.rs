@@ -67,6 +67,15 @@ impl System {
         at_rest(&self.child).await
     }
 
+    /// How many commits its databases have made.
+    pub(super) async fn commits(&self) -> Result<f64, String> {
+        let mut connection = Connection::open(self.address(GATEWAY)).await?;
+        let metrics = connection.exchange(&request("GET /metrics", None, None, "")).await?.text(200)?;
+        let counts = metrics.lines().filter(|line| line.starts_with("sqlite_commits_total{"));
+        let counts = counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        Ok(counts.sum())
+    }
+
     async fn until_up(&mut self, port: u16, began: Instant) -> Result<(), String> {
         let health = request("GET /actuator/health", None, None, "");
         while began.elapsed() < PATIENCE {

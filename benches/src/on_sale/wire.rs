@@ -21,12 +21,19 @@ pub(super) struct Answer<'a> {
 }
 
 impl Answer<'_> {
+    /// Its text if it has this status.
+    pub(super) fn text(&self, expected: u16) -> Result<String, String> {
+        let body = String::from_utf8_lossy(self.body);
+        if self.status == expected {
+            Ok(body.into_owned())
+        } else {
+            Err(format!("answered {} where {expected} was expected: {body}", self.status))
+        }
+    }
+
     /// Its JSON if it has this status.
     pub(super) fn json(&self, expected: u16) -> Result<Value, String> {
-        let body = String::from_utf8_lossy(self.body);
-        if self.status != expected {
-            return Err(format!("answered {} where {expected} was expected: {body}", self.status));
-        }
+        let body = self.text(expected)?;
         serde_json::from_str(&body).map_err(|_| format!("answered no JSON: {body}"))
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use contract::event::{BookingMode, Places, Section};
 use contract::inventory::InventoryEvent;
 use ticketblitz_core::{SeatId, Timestamp};
-use ticketblitz_lock::Want;
+use ticketblitz_lock::{Area, Want};
 
 /// The most places an event may have.
 pub(crate) const MAX_PLACES: u64 = 100_000;
@@ -171,6 +171,10 @@ fn check_sections(mode: BookingMode, sections: &[Section]) -> Option<String> {
     let (mut names, mut seats) = (BTreeSet::new(), std::collections::HashSet::new());
     for section in sections {
         let name = &section.name;
+        // What the seat locks could not keep: a hold on it, or a load of it, would be refused for ever.
+        if let Err(error) = Area::new(name, 1).validate() {
+            return Some(error.to_string());
+        }
         if !names.insert(name.as_str()) {
             return Some(format!("{name}: two sections of this name"));
         }

@@ -4,6 +4,10 @@ use std::future::Future;
 
 use tokio::runtime::Handle;
 
+/// Of 19 steps: it gets a tenth of what each of the others gets, and all that they leave.
+#[cfg(target_os = "linux")]
+const STEP_BACK: i32 = 10;
+
 /// Runs `work`, of a millisecond and more, on a thread where nobody waits for it but its caller.
 ///
 /// # Panics
@@ -25,9 +29,30 @@ pub async fn read_apart<T: Send + 'static>(read: impl Future<Output = T> + Send 
     apart(move || runtime.block_on(read)).await
 }
 
+/// Lets the other threads of the process go first where processors are what is short: for a thread of one's own that no
+/// buyer waits for. For the calling thread alone, and for good.
+pub fn step_back() {
+    // Elsewhere it would be for all threads. Where it is not permitted, everything is as it was.
+    #[cfg(target_os = "linux")]
+    let _refused = rustix::process::setpriority_process(None, STEP_BACK);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn one_thread_steps_back_and_no_other() {
+        let priority = || rustix::process::getpriority_process(None).expect("it has one");
+        let before = priority();
+        let after = std::thread::spawn(move || {
+            step_back();
+            priority()
+        });
+        assert_eq!(after.join().expect("it does not panic"), before.max(STEP_BACK));
+        assert_eq!(priority(), before);
+    }
 
     #[tokio::test]
     async fn others_go_on_meanwhile_and_a_panic_is_the_callers() {

@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection};
 use ticketblitz_core::sqlite::{self, BoxFuture, Sqlite, SqliteConnection};
 
 use crate::service::StartError;
+use crate::telemetry;
 pub use copy::copy_together;
 use kept::Kept;
 
@@ -29,6 +30,7 @@ pub async fn open(dir: &Path, name: &str, migrations: &Migrator) -> Result<Sqlit
     let db = Sqlite::open(&path).await.map_err(|error| sentence(&path, &error))?;
     ticketblitz_saga::sqlite::setup(&db).await.map_err(|error| sentence(&path, &error))?;
     kept.add(name)?;
+    telemetry::count_commits(name, &db);
     Ok(db)
 }
 

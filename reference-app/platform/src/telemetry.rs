@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::service::StartError;
 
-pub use prometheus::{metrics, upkeep};
+pub use prometheus::{count_commits, metrics, render, upkeep};
 pub use trace::{TRACEPARENT, TraceContext, current, in_trace, scope, trace_id, traceparent, within};
 
 /// Begins to log to standard error what `filter` names (`info,sqlx=warn`), as lines for a person or as `json`. Only a

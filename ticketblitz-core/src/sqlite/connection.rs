@@ -1,5 +1,6 @@
 //! Connections: one that writes, some that read, and what statements run on.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,17 @@ pub struct SqliteConnection {
     raw: Connection,
     shapes: Shapes,
     news: bool,
+    after: After,
+}
+
+/// What is called once what is being written is committed.
+#[derive(Default)]
+struct After(Vec<Box<dyn FnOnce() + Send>>);
+
+impl fmt::Debug for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|_| "FnOnce()")).finish()
+    }
 }
 
 impl SqliteConnection {
@@ -60,13 +72,54 @@ impl SqliteConnection {
     fn prepared(raw: Connection) -> Result<Self, Error> {
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
-        Ok(Self { raw, shapes: Shapes::default(), news: false })
+        Ok(Self { raw, shapes: Shapes::default(), news: false, after: After::default() })
     }
 
     /// Tells whoever waits for [`news`](super::Sqlite::news) of this database, once what is being written is
     /// committed. Without effect on a connection that only reads.
     pub fn announce(&mut self) {
         self.news = true;
+    }
+
+    /// Has `told` called once what is being written is committed: on the thread that writes, before any later work and
+    /// before the callers have their answers. If it is not committed, `told` is dropped. It must be quick and not panic.
+    /// Without effect on a connection that only reads.
+    ///
+    /// ```
+    /// # use ticketblitz_core::sqlite::{Error, Sqlite};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let db = Sqlite::open(dir.path().join("example.db")).await?;
+    /// let (sender, committed) = std::sync::mpsc::channel();
+    /// db.write(move |conn| {
+    ///     Box::pin(async move {
+    ///         conn.execute_batch("CREATE TABLE seats (id TEXT PRIMARY KEY)")?;
+    ///         conn.after_commit(move || drop(sender.send("the table is there")));
+    ///         Ok::<_, Error>(())
+    ///     })
+    /// })
+    /// .await?;
+    /// assert_eq!(committed.recv(), Ok("the table is there"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn after_commit(&mut self, told: impl FnOnce() + Send + 'static) {
+        self.after.0.push(Box::new(told));
+    }
+
+    /// How many are called after the commit as things stand.
+    pub(super) fn after(&self) -> usize {
+        self.after.0.len()
+    }
+
+    /// Only the first `kept` of them are called: what the others were for is undone.
+    pub(super) fn forget_after(&mut self, kept: usize) {
+        self.after.0.truncate(kept);
+    }
+
+    pub(super) fn committed(&mut self) {
+        self.after.0.drain(..).for_each(|told| told());
     }
 
     pub(super) fn take_news(&mut self) -> bool {

@@ -217,7 +217,9 @@ fn run_batch(connection: &mut SqliteConnection, jobs: Vec<Box<dyn Job>>, counts:
     if outcome.is_err() {
         // After a failed COMMIT the transaction may still be open or be gone already; either is fine now.
         let _ = connection.run("ROLLBACK", "cannot roll back");
+        connection.forget_after(0);
     } else {
+        connection.committed();
         counts.committed(news);
     }
     for reply in replies {
@@ -231,9 +233,11 @@ fn run_one(connection: &mut SqliteConnection, job: Box<dyn Job>) -> (Option<Repl
         job.refuse(error.clone());
         return (None, Err(error));
     }
+    let after = connection.after();
     let (keep, reply) = block_on(job.run(connection));
     let mut ended = Ok(());
     if !keep {
+        connection.forget_after(after);
         ended = connection.run("ROLLBACK TO work", "cannot undo to a savepoint");
     }
     (Some(reply), ended.and_then(|()| connection.run("RELEASE work", "cannot end a savepoint")))

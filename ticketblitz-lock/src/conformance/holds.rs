@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Bench, CEILING, GRACE, TICK, TTL, owner, seat, seats};
-use crate::{HoldRef, HoldRequest, HoldState, LockError, SeatState, Want};
-use ticketblitz_core::{Clock, EventId};
+use crate::{Fence, HoldRef, HoldRequest, HoldState, LockError, SeatState, Taken, TakenState, Want};
+use ticketblitz_core::{BookingId, Clock, EventId};
 
 /// The answer says all about the hold; its times are the store's, and its units are right.
 pub async fn a_hold_is_answered_whole(bench: Bench) {
@@ -160,6 +160,54 @@ pub async fn nonsense_is_refused(bench: Bench) {
         LockError::CeilingReached { .. }
     );
     bench.store.begin_commit(hold.reference(), &hold.owner, Duration::MAX).await.unwrap();
+}
+
+/// Every backend takes the same names, of owners, sections and channels; any other is refused before anything else.
+pub async fn names_are_lines_of_bounded_length(bench: Bench) {
+    let long = "é".repeat(256);
+    let snapshot = bench.snapshot().with_area(&long, 5).with_channel(&long, seats(&["A1"]));
+    let sold = Want::Area { section: long.clone(), quantity: 1 };
+    let taken =
+        Taken::new(long.as_str(), sold, TakenState::Sold, Fence::new(1)).with_booking(BookingId::new());
+    bench.load(&snapshot.with_taken(taken)).await;
+    let request = bench.request(&long, &["A1"]).channel(&long);
+    let hold = bench.store.hold(&request).await.unwrap();
+    bench.store.extend(hold.reference(), &owner(&long), TTL).await.unwrap();
+    let of_area = Want::Area { section: long.clone(), quantity: 4 };
+    let area = bench.store.hold(&HoldRequest::new(bench.event, long.as_str(), of_area)).await.unwrap();
+    bench.store.begin_commit(area.reference(), &owner(&long), GRACE).await.unwrap();
+    bench.store.release(hold.reference(), &owner(&long)).await.unwrap();
+
+    let before = bench.store.status(bench.event).await.unwrap();
+    for name in
+        ["", "\0", "FLO\0OR", "two\nlines", "\u{7f}", "\u{85}", &"é".repeat(257), &"a".repeat(100_000)]
+    {
+        let in_area = Want::Area { section: name.into(), quantity: 1 };
+        let sold = |who: &str, want| {
+            Taken::new(who, want, TakenState::Sold, Fence::new(1)).with_booking(BookingId::new())
+        };
+        for wrong in [
+            bench.request(name, &["B1"]),
+            bench.request("alice", &["B1"]).channel("fans").channel(name),
+            bench.request("alice", &["B1"]).or(in_area.clone()),
+            HoldRequest::new(bench.event, "alice", in_area.clone()),
+        ] {
+            refused!(bench.store.hold(&wrong).await, LockError::Invalid(_));
+        }
+        for wrong in [
+            bench.snapshot().with_area(name, 1),
+            bench.snapshot().with_channel(name, seats(&["A1"])),
+            bench.snapshot().with_taken(sold(name, Want::Seats(seats(&["B1"])))),
+            bench.snapshot().with_area(name, 1).with_taken(sold("alice", in_area.clone())),
+        ] {
+            refused!(bench.store.load(&wrong).await, LockError::Invalid(_));
+        }
+        let nobody = owner(name);
+        refused!(bench.store.extend(area.reference(), &nobody, TTL).await, LockError::Invalid(_));
+        refused!(bench.store.release(area.reference(), &nobody).await, LockError::Invalid(_));
+        refused!(bench.store.begin_commit(area.reference(), &nobody, GRACE).await, LockError::Invalid(_));
+    }
+    assert_eq!(bench.store.status(bench.event).await.unwrap(), before);
 }
 
 /// Pitfall 10: fences rise per seat, even when the store's clock stands still or runs backwards.

@@ -117,6 +117,28 @@ pub async fn a_snapshot_takes_what_is_taken(bench: Bench) {
     assert_eq!(other.on_floor().await, (0, 0, 3));
 }
 
+/// A booking may be of several holds: each has its entry, all are sold, and all are reopened together.
+pub async fn a_booking_of_several_holds_is_loaded_whole(bench: Bench) {
+    let (one, two) = (bench.held("alice", &["A1", "A2"]).await, bench.held("alice", &["A3"]).await);
+    let booking = BookingId::new();
+    bench.store.sold(one.reference(), one.fence, booking).await.unwrap();
+    bench.store.sold(two.reference(), two.fence, booking).await.unwrap();
+    bench.store.unload(bench.event).await.unwrap();
+    let truth = bench.snapshot().with_taken(sold(&one, booking)).with_taken(sold(&two, booking));
+    // Twice is once.
+    for _ in 0..2 {
+        bench.load(&truth).await;
+        assert_eq!(bench.taken().await, ["A1", "A2", "A3"].map(|name| (name.into(), SeatState::Sold)));
+    }
+    refused!(
+        bench.store.hold(&bench.request("alice", &["B1"]).limit(3)).await,
+        LockError::LimitExceeded { taken: 3, .. }
+    );
+    bench.store.reopen(bench.event, booking).await.unwrap();
+    bench.load(&truth).await;
+    assert_eq!(bench.taken().await, [], "reopened whole, and an old snapshot revives neither");
+}
+
 /// A snapshot that does not know of a hold does not end it.
 pub async fn a_live_hold_survives_every_snapshot(bench: Bench) {
     let held = bench.held("alice", &["A1"]).await;

@@ -23,6 +23,7 @@ macro_rules! conformance {
                 extending_counts_from_now_up_to_the_ceiling
                 an_owners_limit_counts_all_that_is_theirs
                 nonsense_is_refused
+                names_are_lines_of_bounded_length
                 fences_rise_whatever_the_clock_does
                 the_version_changes_with_the_status
                 handles_do_what_they_say
@@ -99,6 +100,7 @@ macro_rules! conformance {
                 unloading_forgets_and_fences_still_rise
                 unloading_repeats_no_version
                 a_snapshot_takes_what_is_taken
+                a_booking_of_several_holds_is_loaded_whole
                 a_live_hold_survives_every_snapshot
                 a_snapshot_only_moves_forward
                 an_old_snapshot_revives_nothing

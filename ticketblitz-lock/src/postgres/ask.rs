@@ -73,7 +73,6 @@ impl Effect {
     /// For a statement that was sent.
     pub(super) fn failed(self, error: sqlx::Error) -> LockError {
         match self {
-            _ if is_code(&error, "22021") => LockError::invalid("a name with a NUL character"),
             Self::None => LockError::backend(error),
             _ if is_refusal(&error) => LockError::backend(error),
             _ => self.unknown(),
@@ -84,10 +83,6 @@ impl Effect {
         let attempt = if let Self::Hold(attempt) = self { Some(attempt) } else { None };
         LockError::OutcomeUnknown { attempt }
     }
-}
-
-fn is_code(error: &sqlx::Error, code: &str) -> bool {
-    error.as_database_error().is_some_and(|error| error.code().is_some_and(|found| found == code))
 }
 
 /// Whether the server said that it did not do it.

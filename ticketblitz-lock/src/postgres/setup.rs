@@ -81,7 +81,7 @@ async fn is_made(pool: &PgPool, schema: &str) -> Result<bool, LockError> {
     let Some(first) = tables.first() else { return Ok(false) };
     if !tables.iter().any(|table| table == VERSIONED) {
         return Err(LockError::Invalid(format!(
-            "the schema {schema} has a table {first} that is not of ticketblitz-lock: choose another schema"
+            "the schema {schema} has a table {first} that nothing of this crate has made: choose another schema"
         )));
     }
     let version = format!("select version from {SCHEMA}.{VERSIONED}");
@@ -92,7 +92,9 @@ async fn is_made(pool: &PgPool, schema: &str) -> Result<bool, LockError> {
     };
     match version.as_deref().unwrap_or("no version") {
         VERSION => Ok(true),
-        other => Err(LockError::Invalid(format!("the schema {schema} is of {other}, not {VERSION}"))),
+        other => Err(LockError::Invalid(format!(
+            "the schema {schema} is of {other} where {VERSION} is wanted: another version of this crate has made it"
+        ))),
     }
 }
 

@@ -36,6 +36,12 @@ impl Failure {
         }
     }
 
+    /// Of what was only to be done before an operation: whatever became of it, nothing of the operation has happened.
+    pub(super) fn before(self) -> Self {
+        let (Self::Refused(source) | Self::Lost(source)) = self;
+        Self::Refused(source)
+    }
+
     /// Of one that only reads: whatever became of it, nothing has changed.
     pub(super) fn of_read(self) -> LockError {
         let (Self::Refused(source) | Self::Lost(source)) = self;

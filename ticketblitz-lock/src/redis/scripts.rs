@@ -33,6 +33,7 @@ scripts! {
     STATUS = "common.lua" "status.lua";
     LOAD = "common.lua" "load.lua";
     UNLOAD = "common.lua" "unload.lua";
+    RECLAIM = "common.lua" "reclaim.lua";
     COLLECT = "common.lua" "collect.lua";
     LOOK = "look.lua";
     PUBLISH = "publish.lua";

@@ -137,6 +137,11 @@ pub(super) fn moment(value: &Value) -> Result<Timestamp, LockError> {
     Ok(Timestamp::from_micros(number(value)?))
 }
 
+/// Whether a script has stopped, with something done and without an answer, so that others come to their turn.
+pub(super) fn is_more(answer: &Value) -> bool {
+    matches!(answer, Value::Array(parts) if matches!(&parts[..], [word] if text(word).is_ok_and(|word| word == "MORE")))
+}
+
 /// What an operation that answers a hold answered.
 pub(super) fn hold(event: EventId, answer: Value, limit: u32) -> Result<Hold, LockError> {
     let parts = list(answer)?;

@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 use ticketblitz_core::UserId;
 
+use super::name::validate_name;
+use crate::error::LockError;
+
 /// Who holds: a user, a session, a till. The store compares it and reads nothing into it. Cheap to clone.
+///
+/// A name has 1 to 512 bytes and no control character: see [`validate`](Self::validate).
 ///
 /// ```
 /// use ticketblitz_lock::Owner;
@@ -19,6 +24,15 @@ impl Owner {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Refuses a name that not every backend could keep, for backends: [`HoldRequest::validate`](crate::HoldRequest::validate)
+    /// and [`EventSnapshot::validate`](crate::EventSnapshot::validate) do it for theirs.
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`]: no name, one of more than 512 bytes, one with a control character.
+    pub fn validate(&self) -> Result<(), LockError> {
+        validate_name("an owner", &self.0)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ticketblitz_core::{EventId, SeatId};
 
+use super::name::validate_name;
 use crate::error::LockError;
 use crate::types::{AttemptId, HoldRef, Owner};
 
@@ -20,7 +21,7 @@ pub enum Want {
     Seats(Vec<SeatId>),
     /// Some units of an area: general admission.
     Area {
-        /// The area's section.
+        /// The area's section: 1 to 512 bytes, no control character.
         section: String,
         /// How many units.
         quantity: u32,
@@ -73,7 +74,8 @@ pub struct HoldRequest {
     pub want: Want,
     /// What to hold if that is not wholly available: further candidates, the first available one wins.
     pub alternatives: Vec<Want>,
-    /// The channels whose reserved seats it may hold besides those that nobody reserved.
+    /// The channels whose reserved seats it may hold besides those that nobody reserved: 1 to 512 bytes each, no control
+    /// character.
     pub channels: Vec<String>,
     /// The owner's own hold that is given up for this one, in the same step and only if this one succeeds.
     pub replacing: Option<HoldRef>,
@@ -160,12 +162,17 @@ impl HoldRequest {
     /// Refuses what no state of a store could make possible. Backends call it before anything else.
     ///
     /// # Errors
-    /// [`LockError::Invalid`]: a candidate of nothing, of a seat twice, or of more than `max_units`; more than a hundred
+    /// [`LockError::Invalid`]: an owner, section or channel without a name, with one of more than 512 bytes, or with a
+    /// control character in it; a candidate of nothing, of a seat twice, or of more than `max_units`; more than a hundred
     /// candidates, or more than `max_units` seats in all of them; a hold of another event to replace; no time to live,
     /// or more of it than the ceiling.
     pub fn validate(&self, max_units: u32) -> Result<(), LockError> {
+        self.owner.validate()?;
         for want in self.candidates() {
             validate_want(want, max_units)?;
+        }
+        for channel in &self.channels {
+            validate_name("a channel", channel)?;
         }
         if self.alternatives.len() >= MAX_CANDIDATES {
             return Err(LockError::Invalid(format!("a hold may have at most {MAX_CANDIDATES} candidates")));
@@ -195,6 +202,9 @@ pub(super) fn validate_want(want: &Want, max_units: u32) -> Result<(), LockError
     }
     if units > max_units {
         return Err(LockError::Invalid(format!("a hold may have at most {max_units} seats or units")));
+    }
+    if let Want::Area { section, .. } = want {
+        validate_name("a section", section)?;
     }
     if let Some(seat) = repeated(want.seats()) {
         return Err(LockError::Invalid(format!("seat {seat} is named twice")));

@@ -1,9 +1,10 @@
 //! What a store is told about an event before its first hold.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ticketblitz_core::{BookingId, EventId, SeatId, Timestamp};
 
+use super::name::validate_name;
 use crate::error::LockError;
 use crate::types::request::validate_want;
 use crate::types::{Fence, HoldId, Owner, Want};
@@ -72,8 +73,9 @@ impl EventSnapshot {
     /// Refuses what could not be merged the same way twice. Backends call it before anything else.
     ///
     /// # Errors
-    /// [`LockError::Invalid`]: an area or a channel twice, a seat that is reserved twice, an entry with neither hold nor
-    /// booking, of nothing, of a seat twice or in an area that is not listed, two entries with the same hold or booking; a
+    /// [`LockError::Invalid`]: an owner, section or channel without a name, with one of more than 512 bytes, or with a
+    /// control character in it; an area or a channel twice, a seat that is reserved twice, an entry with neither hold nor
+    /// booking, of nothing, of a seat twice or in an area that is not listed, two entries with the same hold, or with the same booking unless each names its hold; a
     /// fence above `i64::MAX`, which no time comes to and which would leave no room for those that have to be higher.
     pub fn validate(&self) -> Result<(), LockError> {
         let fences = self.taken.iter().map(|taken| taken.fence).chain([self.fence_floor]);
@@ -81,21 +83,31 @@ impl EventSnapshot {
             return Err(LockError::Invalid(format!("a fence of {fence}: it may be {HIGHEST} at most")));
         }
         let mut sections = HashSet::new();
-        if let Some(area) = self.areas.iter().find(|area| !sections.insert(area.section.as_str())) {
-            return Err(LockError::Invalid(format!("area {} is listed twice", area.section)));
+        for area in &self.areas {
+            area.validate()?;
+            if !sections.insert(area.section.as_str()) {
+                return Err(LockError::Invalid(format!("area {} is listed twice", area.section)));
+            }
         }
         self.validate_channels()?;
-        let (mut holds, mut bookings) = (HashSet::new(), HashSet::new());
+        let (mut holds, mut bookings) = (HashSet::new(), HashMap::new());
         for taken in &self.taken {
             if taken.hold.is_none() && taken.booking.is_none() {
                 return Err(LockError::invalid("a taken entry has neither hold nor booking"));
             }
+            taken.owner.validate()?;
             validate_want(&taken.want, u32::MAX)?;
             if let Some(hold) = taken.hold.filter(|hold| !holds.insert(*hold)) {
                 return Err(LockError::Invalid(format!("hold {hold} has two entries")));
             }
-            if let Some(booking) = taken.booking.filter(|booking| !bookings.insert(*booking)) {
-                return Err(LockError::Invalid(format!("booking {booking} has two entries")));
+            // A booking may be of several holds: then each has to be known by its own.
+            let named = taken.hold.is_some();
+            if let Some(booking) = taken.booking
+                && bookings.insert(booking, named).is_some_and(|before| !(before && named))
+            {
+                return Err(LockError::Invalid(format!(
+                    "booking {booking} has two entries, and not each names its hold"
+                )));
             }
             if let Want::Area { section, .. } = &taken.want
                 && !sections.contains(section.as_str())
@@ -109,6 +121,7 @@ impl EventSnapshot {
     fn validate_channels(&self) -> Result<(), LockError> {
         let (mut names, mut seats) = (HashSet::new(), HashSet::new());
         for channel in &self.channels {
+            validate_name("a channel", &channel.name)?;
             if !names.insert(channel.name.as_str()) {
                 return Err(LockError::Invalid(format!("channel {} is listed twice", channel.name)));
             }
@@ -124,7 +137,7 @@ impl EventSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Channel {
-    /// Its name, unique in the event.
+    /// Its name, unique in the event: 1 to 512 bytes, no control character.
     pub name: String,
     /// The seats that only a request that names the channel can hold.
     pub seats: Vec<SeatId>,
@@ -142,7 +155,7 @@ impl Channel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Area {
-    /// Its section, unique in the event.
+    /// Its section, unique in the event: 1 to 512 bytes, no control character.
     pub section: String,
     /// How many units it has.
     pub capacity: u32,
@@ -154,6 +167,14 @@ impl Area {
     pub fn new(section: impl Into<String>, capacity: u32) -> Self {
         Self { section: section.into(), capacity }
     }
+
+    /// Refuses a section that not every backend could keep. [`EventSnapshot::validate`] does it for its own.
+    ///
+    /// # Errors
+    /// [`LockError::Invalid`]: no name, one of more than 512 bytes, one with a control character.
+    pub fn validate(&self) -> Result<(), LockError> {
+        validate_name("a section", &self.section)
+    }
 }
 
 /// What is in payment or sold.
@@ -162,7 +183,7 @@ impl Area {
 pub struct Taken {
     /// The hold that it was taken with, if known. An entry needs a hold or a booking.
     pub hold: Option<HoldId>,
-    /// The booking that it was taken for, if known.
+    /// The booking that it was taken for, if known. One of several holds has an entry for each, which names the hold.
     pub booking: Option<BookingId>,
     /// Who has it.
     pub owner: Owner,

@@ -1,6 +1,7 @@
 //! The Redis backend against its server: what goes over the wire, what stays there, and what breaks.
 #![allow(clippy::unwrap_used)] // a test fails where an answer is not the expected one
 
+mod crowd;
 mod faults;
 mod keys;
 mod monitor;
@@ -10,6 +11,8 @@ mod proxy;
 mod server;
 #[path = "../servers/soak.rs"]
 mod soak;
+#[path = "../servers/sold_out.rs"]
+mod sold_out;
 mod together;
 mod trips;
 

@@ -24,6 +24,8 @@ pub struct Seen {
     pub sent: Vec<Vec<String>>,
     /// Those that the scripts called.
     pub called: Vec<Vec<String>>,
+    /// How many of these each of those that were sent called.
+    pub each: Vec<usize>,
 }
 
 /// What changes nothing.
@@ -65,12 +67,14 @@ impl Monitor {
             }
             if head.ends_with(" lua") {
                 if ours {
+                    *seen.each.last_mut().unwrap() += 1;
                     seen.called.push(words);
                 }
                 continue;
             }
             ours = command.contains(&self.prefix);
             if ours {
+                seen.each.push(0);
                 seen.sent.push(words);
             }
         }

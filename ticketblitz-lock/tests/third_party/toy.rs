@@ -44,6 +44,8 @@ pub enum Flaw {
     ForgetsCandidates,
     /// Takes a booking for one hold.
     ReopensOne,
+    /// Asks nobody's name.
+    AnyOwner,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,10 @@ impl Toy {
         let done = self.on(event, operation)?;
         self.state.lock().unwrap().version += 1;
         Ok(done)
+    }
+
+    fn check(&self, owner: &Owner) -> Result<(), LockError> {
+        if self.flaw == Some(Flaw::AnyOwner) { Ok(()) } else { owner.validate() }
     }
 
     fn take(&self, event: &mut Event, request: &HoldRequest, now: Timestamp) -> Result<Hold, LockError> {
@@ -249,6 +255,7 @@ impl SeatStore for Toy {
 
     async fn extend(&self, hold: HoldRef, owner: &Owner, ttl: Duration) -> Result<Hold, LockError> {
         some(ttl)?;
+        self.check(owner)?;
         self.change(hold.event, |event, now| {
             let row = event.owned(hold, owner)?;
             match row.phase {
@@ -263,6 +270,7 @@ impl SeatStore for Toy {
     }
 
     async fn release(&self, hold: HoldRef, owner: &Owner) -> Result<(), LockError> {
+        self.check(owner)?;
         self.change(hold.event, |event, _| {
             if self.flaw == Some(Flaw::ReleasesByName) {
                 let named = event
@@ -287,6 +295,7 @@ impl SeatStore for Toy {
 
     async fn begin_commit(&self, hold: HoldRef, owner: &Owner, grace: Duration) -> Result<Hold, LockError> {
         some(grace)?;
+        self.check(owner)?;
         self.change(hold.event, |event, now| {
             let row = event.owned(hold, owner)?;
             if matches!(row.phase, Phase::Held(_)) {

@@ -22,16 +22,19 @@ enum Came {
     Advanced(Box<Stored>),
 }
 
-/// Drives the saga until there is nothing to do at the moment; answers when there will be, if time makes it.
+/// Drives the saga until there is nothing to do at the moment; answers when there will be, if time makes it. As it was
+/// `committed`, if somebody knows: whatever came since, no move of an older version is committed.
 pub(super) async fn drive(
     engine: &Engine,
-    name: &str,
-    key: &str,
+    (name, key): (&str, &str),
+    committed: Option<Stored>,
     stop: &CancellationToken,
 ) -> Result<Option<Timestamp>, Error> {
-    let mut reader = engine.db.readers().acquire()?;
-    let Some(mut saga) = reader.load(name, key).await? else { return Ok(None) };
-    drop(reader);
+    let stored = match committed {
+        Some(saga) => Some(saga),
+        None => engine.db.readers().acquire()?.load(name, key).await?,
+    };
+    let Some(mut saga) = stored else { return Ok(None) };
     let definition = Arc::clone(engine.shared.definition(name, saga.definition)?);
     loop {
         let action = saga.row.action(&definition.shape, engine.shared.clock.now());
@@ -88,6 +91,11 @@ async fn commit(
         .db
         .write(move |conn| {
             Box::pin(async move {
+                let row = from.row.after(&definition.shape, input.clone());
+                let to = from.moved(&definition, row, clock.now())?;
+                if conn.update(&to, from.row.version).await? {
+                    return Ok(to);
+                }
                 let current = conn.load(&from.name, &from.key).await?;
                 let current = current.ok_or_else(|| Error::conflict(&from.name, &from.key))?;
                 if !current.row.same_work(&from.row) {

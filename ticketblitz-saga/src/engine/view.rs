@@ -176,8 +176,8 @@ impl Engine {
                     let audit =
                         "INSERT INTO saga_audit (at, name, key, action, reason) VALUES ($1, $2, $3, $4, $5)";
                     let audit = query(audit).bind(now).bind(&name).bind(&key).bind("resume").bind(reason);
-                    audit.execute(conn).await?;
-                    shared.hint(&name, &key);
+                    audit.execute(&mut *conn).await?;
+                    shared.hint(conn, to);
                     Ok(true)
                 })
             })

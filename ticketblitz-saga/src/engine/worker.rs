@@ -1,5 +1,6 @@
 //! Which sagas are driven when.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use ticketblitz_core::{Timestamp, sqlite};
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, drive};
 use crate::Error;
+use crate::rows::Stored;
 use crate::timer::sleep_until;
 
 /// A saga's name and key.
@@ -16,11 +18,14 @@ type Id = (String, String);
 /// Sagas that one search finds at the most; the next one, at once if there may be others, finds the others.
 const SEARCHED: usize = 1_000;
 
+/// What is known of a saga that is to be driven: as it was committed, or nothing, and then it is read.
+type Known = Option<Stored>;
+
 #[derive(Default)]
 struct Desk {
     /// To be driven, each once.
     queue: VecDeque<Id>,
-    queued: HashSet<Id>,
+    queued: HashMap<Id, Known>,
     running: HashSet<Id>,
     /// Moved while they were being driven: to be looked at once more.
     moved: HashSet<Id>,
@@ -29,19 +34,37 @@ struct Desk {
 }
 
 impl Desk {
-    fn add(&mut self, id: Id) {
+    fn add(&mut self, id: Id, known: Known) {
         if self.running.contains(&id) {
+            // Whether it was driven to before or after this, nobody knows.
             self.moved.insert(id);
-        } else if self.queued.insert(id.clone()) {
-            self.queue.push_back(id);
+            return;
+        }
+        match self.queued.entry(id) {
+            Entry::Occupied(mut queued) => {
+                let version = |known: &Known| known.as_ref().map(|saga| saga.row.version);
+                if version(&known) > version(queued.get()) {
+                    queued.insert(known);
+                }
+            }
+            Entry::Vacant(queued) => {
+                self.queue.push_back(queued.key().clone());
+                queued.insert(known);
+            }
         }
     }
 
-    fn take(&mut self) -> Option<Id> {
+    fn moved(&mut self, sagas: Vec<Stored>) {
+        for saga in sagas {
+            self.add((saga.name.clone(), saga.key.clone()), Some(saga));
+        }
+    }
+
+    fn take(&mut self) -> Option<(Id, Known)> {
         let id = self.queue.pop_front()?;
-        self.queued.remove(&id);
+        let known = self.queued.remove(&id).flatten();
         self.running.insert(id.clone());
-        Some(id)
+        Some((id, known))
     }
 
     /// It rests, unless it moved meanwhile.
@@ -49,7 +72,7 @@ impl Desk {
         self.running.remove(&id);
         self.next_due = self.next_due.into_iter().chain(until).min();
         if self.moved.remove(&id) {
-            self.add(id);
+            self.add(id, None);
         }
     }
 }
@@ -66,8 +89,8 @@ pub(super) async fn run(engine: &Engine, shutdown: CancellationToken) {
     let mut latest = Timestamp::from_micros(i64::MAX);
     while !shutdown.is_cancelled() {
         while driving.len() < most {
-            let Some(id) = desk.take() else { break };
-            let task = driving.spawn(one(engine.clone(), id.clone(), shutdown.clone()));
+            let Some((id, known)) = desk.take() else { break };
+            let task = driving.spawn(one(engine.clone(), id.clone(), known, shutdown.clone()));
             driven.insert(task.id(), id);
         }
         tokio::select! {
@@ -81,12 +104,14 @@ pub(super) async fn run(engine: &Engine, shutdown: CancellationToken) {
                         (error.id(), None)
                     }
                 };
+                // A move that it began with must not be taken for one that came after its end.
+                desk.moved(engine.shared.moved());
                 if let Some(id) = driven.remove(&task) {
                     desk.ended(id, until);
                 }
             }
             changed = commits.changed() => match changed {
-                Ok(()) => engine.shared.hinted().into_iter().for_each(|id| desk.add(id)),
+                Ok(()) => desk.moved(engine.shared.moved()),
                 Err(_) => break, // the database is closed
             },
             // What was found last is worked off first.
@@ -106,8 +131,8 @@ pub(super) async fn run(engine: &Engine, shutdown: CancellationToken) {
     while driving.join_next().await.is_some() {}
 }
 
-async fn one(engine: Engine, id: Id, stop: CancellationToken) -> Option<Timestamp> {
-    match drive::drive(&engine, &id.0, &id.1, &stop).await {
+async fn one(engine: Engine, id: Id, known: Known, stop: CancellationToken) -> Option<Timestamp> {
+    match drive::drive(&engine, (&id.0, &id.1), known, &stop).await {
         Ok(until) => until,
         Err(error) => {
             tracing::warn!(saga = id.0, key = id.1, %error, "a saga could not be driven; a search finds it again");
@@ -149,7 +174,7 @@ async fn search(engine: &Engine, desk: &mut Desk) {
             let (found, before) = (ids.len(), desk.queue.len());
             // Those that are being driven were due when that began.
             let resting: Vec<Id> = ids.into_iter().filter(|id| !desk.running.contains(id)).collect();
-            resting.into_iter().for_each(|id| desk.add(id));
+            resting.into_iter().for_each(|id| desk.add(id, None));
             // Where a full page held nothing new, the regular search goes on.
             let more = found == SEARCHED && desk.queue.len() > before;
             desk.next_due = if more { Some(Timestamp::EPOCH) } else { next };
@@ -173,4 +198,45 @@ async fn due(engine: &Engine) -> Result<(Vec<Id>, Option<Timestamp>), Error> {
     let next = sqlite::query_scalar("SELECT min(wake_at) FROM saga_instance WHERE wake_at > $1");
     let next = next.bind(now).fetch_one(engine.db.readers()).await?;
     Ok((due, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Row, Shape};
+
+    fn at_version(version: u64) -> Stored {
+        let row = Row::begin(&Shape::default(), String::new());
+        Stored {
+            name: "order".to_owned(),
+            key: "1".to_owned(),
+            definition: 1,
+            node_name: String::new(),
+            row: Row { version, ..row },
+            wake_at: None,
+            started_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+        }
+    }
+
+    fn known(desk: &mut Desk) -> Option<Option<u64>> {
+        desk.take().map(|(_, known)| known.map(|saga| saga.row.version))
+    }
+
+    #[test]
+    fn a_saga_is_driven_from_its_last_move_and_read_where_that_is_not_sure() {
+        let mut desk = Desk::default();
+        desk.moved(vec![at_version(2), at_version(3), at_version(1)]);
+        let id = ("order".to_owned(), "1".to_owned());
+        desk.add(id.clone(), None);
+        assert_eq!(known(&mut desk), Some(Some(3)));
+        assert_eq!(known(&mut desk), None, "once");
+        // Moved while it is driven: perhaps that was driven already.
+        desk.moved(vec![at_version(4)]);
+        assert_eq!(known(&mut desk), None, "it is being driven");
+        desk.ended(id.clone(), None);
+        assert_eq!(known(&mut desk), Some(None));
+        desk.ended(id, None);
+        assert_eq!(known(&mut desk), None);
+    }
 }

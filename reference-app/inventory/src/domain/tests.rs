@@ -101,6 +101,12 @@ fn an_event_that_could_sell_a_seat_twice_is_refused() {
     let mixed = vec![section("A", Places::Capacity(4))];
     assert!(!check_event(&event(BookingMode::Visual, mixed)).is_empty());
     assert!(!check_event(&event(BookingMode::Tatkal, Vec::new())).is_empty());
+    for name in ["", "GENE\0RAL", &"é".repeat(257)] {
+        let unnamed = vec![section(name, Places::Capacity(20))];
+        assert!(!check_event(&event(BookingMode::Tatkal, unnamed)).is_empty(), "{name:?}");
+    }
+    let longest = vec![section(&"é".repeat(256), Places::Capacity(20))];
+    assert!(check_event(&event(BookingMode::Tatkal, longest)).is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Against the trait: every backend has to pass.
 
 mod areas;
+mod carried;
 mod damage;
 mod seats;
 

@@ -99,3 +99,6 @@ impl Store for SqliteStore {
         Ok(rows::newest_sent(self.db.readers(), limit).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

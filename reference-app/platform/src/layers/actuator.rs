@@ -45,6 +45,5 @@ fn answer(up: bool, body: serde_json::Value) -> Response {
 }
 
 async fn metrics() -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::metrics().render())
-        .into_response()
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render()).into_response()
 }

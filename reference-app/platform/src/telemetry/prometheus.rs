@@ -1,9 +1,11 @@
 //! The process's metrics.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use ticketblitz_core::sqlite::Sqlite;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Seconds: from a lookup in memory to a payment provider that takes its time.
@@ -23,6 +25,27 @@ pub fn metrics() -> &'static PrometheusHandle {
         }
         handle
     })
+}
+
+/// The databases whose commits are counted, by name.
+static COMMITS: Mutex<Vec<(String, watch::Receiver<u64>)>> = Mutex::new(Vec::new());
+
+/// From now on the metrics tell how many commits `db` has made since it was opened: beside the requests, how many share
+/// one.
+pub fn count_commits(name: &str, db: &Sqlite) {
+    let mut databases = COMMITS.lock().unwrap_or_else(PoisonError::into_inner);
+    // Of two under one name, the one that is open is meant.
+    databases.retain(|(other, commits)| other != name && commits.has_changed().is_ok());
+    databases.push((name.to_owned(), db.commits()));
+}
+
+/// All metrics of the process as text.
+pub fn render() -> String {
+    let handle = metrics();
+    for (name, commits) in COMMITS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        metrics::counter!("sqlite_commits_total", "database" => name.clone()).absolute(*commits.borrow());
+    }
+    handle.render()
 }
 
 /// Folds what was measured into its sums until `shutdown`: without it, measurements pile up until somebody asks

@@ -78,7 +78,7 @@ impl Store for SqliteStore {
     async fn charges(&self, reference: &str) -> Result<Vec<Charge>, StoreError> {
         let charges = sqlite::query_as(
             "SELECT id, reference, amount, currency, status, failure_reason FROM charges
-             WHERE reference = $1 ORDER BY number",
+             WHERE reference = $1 ORDER BY id",
         );
         Ok(charges.bind(reference).fetch_all(self.db.readers()).await?)
     }
@@ -92,11 +92,11 @@ impl Store for SqliteStore {
 /// Everything that the connection's transaction sees.
 pub async fn ledger(conn: &mut SqliteConnection) -> Result<Ledger, sqlite::Error> {
     let charges = sqlite::query_as(
-        "SELECT id, reference, amount, currency, status, failure_reason FROM charges ORDER BY number",
+        "SELECT id, reference, amount, currency, status, failure_reason FROM charges ORDER BY id",
     )
     .fetch_all(&mut *conn)
     .await?;
-    let refunds = sqlite::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY number");
+    let refunds = sqlite::query_as("SELECT id, charge_id, amount FROM refunds ORDER BY id");
     Ok(Ledger { charges, refunds: refunds.fetch_all(conn).await? })
 }
 

@@ -176,3 +176,53 @@ async fn a_status_that_is_none_is_not_taken_for_a_failure() {
     }
     assert!(audited.contains("psp.db"), "{audited}");
 }
+
+#[tokio::test]
+async fn the_ledger_of_the_first_schema_is_carried_over_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = crate::MIGRATIONS.iter().take(1).cloned().collect();
+    let first = sqlx::migrate::Migrator::with_migrations(first);
+    let db = platform::db::open(dir.path(), "psp", &first).await.expect("opens");
+    db.close().await;
+    let mut old = options_of(&dir).connect().await.expect("opens");
+    for row in [
+        "INSERT INTO charges (id, reference, amount, currency, status, failure_reason, created_at) VALUES \
+         ('ch_1', 'booking', 100, 'EUR', 'failed', 'card_declined', 1), ('ch_2', 'booking', 200, 'EUR', \
+         'succeeded', NULL, 2), ('ch_3', 'other', 300, 'INR', 'succeeded', NULL, 3)",
+        "INSERT INTO refunds (id, charge_id, amount, created_at) VALUES ('re_1', 'ch_2', 200, 4)",
+    ] {
+        old.execute(row).await.expect("kept");
+    }
+    sqlx::Connection::close(old).await.expect("closed");
+
+    let store = open(&dir).await;
+    let charge = |id: &str, reference: &str, amount, currency: &str, failure: Option<&str>| Charge {
+        id: id.into(),
+        reference: reference.into(),
+        amount,
+        currency: currency.into(),
+        status: if failure.is_some() { ChargeStatus::Failed } else { ChargeStatus::Succeeded },
+        failure_reason: failure.map(str::to_owned),
+    };
+    let charges = [
+        charge("ch_1", "booking", 100, "EUR", Some("card_declined")),
+        charge("ch_2", "booking", 200, "EUR", None),
+        charge("ch_3", "other", 300, "INR", None),
+    ];
+    let ledger = store.ledger().await.expect("read");
+    assert_eq!(ledger.charges, charges);
+    let refunds: Vec<_> =
+        ledger.refunds.iter().map(|r| (r.id.as_str(), r.charge_id.as_str(), r.amount)).collect();
+    assert_eq!(refunds, [("re_1", "ch_2", 200)]);
+    assert_eq!(store.charges("booking").await.expect("read"), charges[..2]);
+    let again = store.refund(None, &RefundRequest { charge_id: "ch_2".into() }, NOW).await;
+    assert!(matches!(again, Err(StoreError::AlreadyRefunded)), "{again:?}");
+    store.refund(None, &RefundRequest { charge_id: "ch_3".into() }, NOW).await.expect("refunded");
+    let mut by_hand = options_of(&dir).connect().await.expect("opens");
+    let orphan = "INSERT INTO refunds (id, charge_id, amount, created_at) VALUES ('re_2', 'none', 1, 1)";
+    by_hand.execute(orphan).await.expect_err("no refund without a charge");
+}
+
+fn options_of(dir: &TempDir) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(dir.path().join("psp.db"))
+}

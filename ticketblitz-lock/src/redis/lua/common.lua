@@ -11,7 +11,7 @@
 --
 -- Fences are text of twenty digits: they are compared as such, and a number of Lua's ends at 2^53.
 local TAKEN, HOLDS, DUE, LAPSED, LEFT = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local LATEST, HOUR, BATCH, KEEP_LAPSED = 253402207199999999, 3600000000, 64, 65536
+local LATEST, HOUR, BATCH, MOST, KEEP_LAPSED = 253402207199999999, 3600000000, 64, 512, 65536
 local PHASE, UNTIL, FENCE, CEILING, BOOKING, OWNER, WANT, ASKED, ATTEMPT = 1, 2, 3, 4, 5, 6, 7, 8, 9
 local COUNTER = { H = '1', P = '2', S = '3' }
 local call = redis.call
@@ -261,28 +261,42 @@ local function forget_ended(id)
   call('ZREM', DUE, 'e' .. id)
 end
 
--- Cleans up at most `most` of what is due; how many there were.
+-- Cleans up at most `most` of what is due, and less where that has many seats: each twenty or so count as much as one more
+-- hold. Answers how much it was.
 local function reclaim(most)
-  local due = call('ZRANGEBYSCORE', DUE, '-inf', number(now), 'LIMIT', 0, most)
-  for _, member in ipairs(due) do
+  local cost = 0
+  for _, member in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', number(now), 'LIMIT', 0, most)) do
     local kind, id = member:sub(1, 1), member:sub(2)
+    cost = cost + 1
     if kind == 'a' then
       forget_attempt(id)
     elseif kind == 'e' then
       forget_ended(id)
     else
       local record = record_of(id)
-      if record and deadline(record) then lapse(id, record) else call('ZREM', DUE, member) end
+      if record and deadline(record) then
+        cost = cost + math.floor(#record[WANT] / 100)
+        lapse(id, record)
+      else
+        call('ZREM', DUE, member)
+      end
     end
+    if cost >= most then break end
   end
-  return #due
+  return cost
 end
 
--- For answers that counts decide. Each hold lapses once, so on average this costs no more than making it.
+-- For answers that counts decide: whether nothing is due any more. A whole house may be due at once, and a script keeps
+-- the server from everybody: what is more than `MOST` is left for the next call. Each hold lapses once, so on average this
+-- costs no more than making it.
 local function reclaim_all()
-  local some = false
-  while reclaim(BATCH) > 0 do some = true end
-  if some then finish() end
+  local cost, last = 0, nil
+  repeat
+    last = reclaim(BATCH)
+    cost = cost + last
+  until last == 0 or cost >= MOST
+  if cost > 0 then finish() end
+  return last == 0
 end
 
 local function answer(id, record)

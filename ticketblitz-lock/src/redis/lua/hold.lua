@@ -25,7 +25,7 @@ local function units_taken() return (tonumber(call('HGET', HOLDS, 'o' .. owner))
 -- What is taken already, if with these units it would be too much.
 local function over_limit(units)
   if not limit or units_taken() + units <= limit then return nil end
-  reclaim_all()
+  if not reclaim_all() then return nil, { 'MORE' } end
   local taken = units_taken()
   return taken + units > limit and taken or nil
 end
@@ -71,7 +71,7 @@ end
 local function area_free(section, units)
   local free = free_units(section)
   if free and free < units then
-    reclaim_all()
+    if not reclaim_all() then return nil, { 'MORE' } end
     free = free_units(section)
   end
   if not free then return nil, { 'NOAREA', section } end
@@ -85,11 +85,12 @@ local function choose()
   for _, want in ipairs(wants) do
     local section, units = area_of(want)
     local seats = seats_of(want)
-    local taken = over_limit(units or #seats)
+    local taken, refusal = over_limit(units or #seats)
+    if refusal then return nil, refusal end
     if taken then
       exceeded = taken
     else
-      local free, refusal
+      local free
       if section then free, refusal = area_free(section, units) else free = seats_free(seats) end
       if refusal then return nil, refusal end
       if free then return want, seats end

@@ -54,7 +54,7 @@ pub(super) async fn all(db: impl sqlite::Executor) -> Result<Vec<Booking>, sqlit
 pub(super) async fn all_tickets(
     db: impl sqlite::Executor,
 ) -> Result<Vec<(BookingId, Option<SeatId>)>, sqlite::Error> {
-    sqlite::query_as("SELECT booking_id, seat_id FROM tickets ORDER BY id").fetch_all(db).await
+    sqlite::query_as("SELECT booking_id, seat_id FROM tickets ORDER BY booking_id, id").fetch_all(db).await
 }
 
 pub(super) async fn by_hold(

@@ -20,9 +20,11 @@ pub(crate) async fn snapshot(conn: &mut SqliteConnection) -> Result<Snapshot, sq
     .fetch_all(&mut *conn)
     .await?;
     let seats = sqlite::query_as(
-        "SELECT event, seat, booking, fence, state, \
+        // Taken without a claim, or by one that has ended, is no state that a claim could explain: it shows as sold.
+        "SELECT c.event, c.seat, c.booking, c.fence, \
+         CASE c.state WHEN 'TAKEN' THEN iif(claims.state = 'PAYING', 'PAYING', 'SOLD') ELSE c.state END AS state, \
          EXISTS (SELECT 1 FROM seats AS s WHERE s.event = c.event AND s.seat = c.seat) AS in_layout \
-         FROM claim_seats AS c",
+         FROM claim_seats AS c LEFT JOIN claims ON claims.booking = c.booking",
     )
     .fetch_all(&mut *conn)
     .await?;

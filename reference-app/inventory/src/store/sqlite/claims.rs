@@ -238,7 +238,7 @@ async fn take(conn: &mut SqliteConnection, claim: &Claim, now: Timestamp) -> Res
             free_lapsed(conn, lapsed, now).await?;
             let done = sqlite::query(
                 "INSERT INTO claim_seats (event, seat, booking, fence, state) \
-                 SELECT $1, value, $2, $3, 'PAYING' FROM json_each($4) WHERE true \
+                 SELECT $1, value, $2, $3, 'TAKEN' FROM json_each($4) WHERE true \
                  ON CONFLICT (event, seat) DO UPDATE \
                  SET booking = excluded.booking, fence = excluded.fence, state = excluded.state \
                  WHERE claim_seats.state = 'FREE' AND claim_seats.fence < excluded.fence",
@@ -297,9 +297,9 @@ async fn settle(conn: &mut SqliteConnection, claim: &Claim) -> Result<bool, Erro
         }
         Want::Seats(seats) => rows::json(seats),
     };
-    let ours: u32 = sqlite::query_scalar(
-        "SELECT count(*) FROM json_each($2) CROSS JOIN claim_seats AS c \
-         ON c.event = $1 AND c.seat = json_each.value AND c.booking = $3 AND c.state <> 'SOLD'",
+    let (ours, free): (u32, u32) = sqlite::query_as(
+        "SELECT count(*), coalesce(sum(c.state = 'FREE'), 0) FROM json_each($2) CROSS JOIN claim_seats AS c \
+         ON c.event = $1 AND c.seat = json_each.value AND c.booking = $3",
     )
     .bind(claim.hold.event)
     .bind(seats.as_str())
@@ -309,7 +309,10 @@ async fn settle(conn: &mut SqliteConnection, claim: &Claim) -> Result<bool, Erro
     if ours != claim.want.units() {
         return Ok(false);
     }
-    set_seats(conn, claim, &seats, "SOLD").await?;
+    if free > 0 {
+        // A lapsed claim's. What is taken stays so, and no page of its is written.
+        set_seats(conn, claim, &seats, "TAKEN").await?;
+    }
     Ok(true)
 }
 

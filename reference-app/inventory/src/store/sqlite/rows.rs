@@ -52,7 +52,7 @@ pub(super) async fn lapsed_with_seats(
     let sql = format!(
         "SELECT {COLUMNS} FROM claims WHERE state = 'PAYING' AND until <= $3 AND booking IN \
          (SELECT c.booking FROM json_each($2) CROSS JOIN claim_seats AS c \
-          ON c.event = $1 AND c.seat = json_each.value AND c.state = 'PAYING')"
+          ON c.event = $1 AND c.seat = json_each.value AND c.state = 'TAKEN')"
     );
     let rows = sqlite::query(sql).bind(event).bind(json(seats)).bind(now).fetch_all(conn).await?;
     Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
