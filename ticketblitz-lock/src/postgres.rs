@@ -43,16 +43,17 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// ```no_run
 /// use ticketblitz_core::EventId;
-/// use ticketblitz_lock::postgres::driver::postgres::PgPoolOptions;
+/// use ticketblitz_lock::postgres::driver::postgres::{PgConnectOptions, PgPoolOptions};
 /// use ticketblitz_lock::postgres::{PostgresStore, setup};
 /// use ticketblitz_lock::{EventSnapshot, LockError, SeatLocks};
 ///
 /// # async fn run() -> Result<(), LockError> {
+/// let server: PgConnectOptions =
+///     "postgres://tickets@localhost/tickets".parse().map_err(LockError::backend)?;
 /// let pool = PgPoolOptions::new()
 ///     .max_connections(16)
 ///     .test_before_acquire(false) // it costs a round trip an operation, and the store says what is unknown
-///     .connect_lazy("postgres://tickets@localhost/tickets")
-///     .map_err(LockError::backend)?;
+///     .connect_lazy_with(server.options([("statement_timeout", "4500ms")])); // see "When the server is away"
 /// setup(&pool).await?; // at every start, from as many processes as there are
 /// let locks = SeatLocks::new(PostgresStore::new(pool));
 /// let event = EventId::new();
@@ -73,7 +74,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// one gets.
 ///
 /// [`FenceScope::Seat`]: a hold's fence is higher than that of every hold that was answered before it began, and of every
-/// hold that had one of its seats; two holds of different seats at the same microsecond may share one.
+/// hold that had one of its seats, whatever has been forgotten of them since; two holds of different seats at the same
+/// microsecond may share one.
 ///
 /// A hold reads once, without a lock, and writes where that is still true: its own row and its seats', by name. What was
 /// taken meanwhile undoes it, and it is judged anew. The same request for seats of a large event and of a small one reads as
@@ -115,14 +117,30 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # What it needs
 ///
 /// The isolation level `read committed`, the server's default: another is refused. The server's time; when that is set
-/// back, holds last longer by as much, and nothing is given out twice.
+/// back, holds last longer by as much, and nothing is given out twice. Advisory locks of its own, as many at a time as there
+/// are operations under way: their keys are hashes with the schema's name in it, `hashtextextended('"<schema>" <event>', 0)`,
+/// so that an application's own are not in the way.
 ///
 /// # When the server is away
 ///
 /// An operation takes five seconds at most, or what [`with_timeout`](Self::with_timeout) says, the wait for a connection
-/// included; a load, longer by its size. What was refused by the server or never sent is [`LockError::Backend`]; what was sent and is not answered is
-/// [`LockError::OutcomeUnknown`]. Reads change nothing, so they fail with `Backend`. Behind the caller's back the
-/// statement may run on in the server: a `statement_timeout` in the pool's options bounds that too.
+/// included; a load, longer by its size. What was refused by the server or never sent is [`LockError::Backend`]; what was sent
+/// and is not answered is [`LockError::OutcomeUnknown`]. Reads change nothing, so they fail with `Backend`.
+///
+/// A statement whose caller has stopped waiting runs on in the server, and if it waits for a lock, it waits on: a crowd that
+/// tries again and again behind one slow transaction would take all the server's connections, one by one. So set a
+/// `statement_timeout` a little under the store's timeout, as above: the server gives up first, nothing has happened, and
+/// that is `Backend`, not unknown. It is for all statements of the pool: an event of so many sales that its load takes longer
+/// is loaded by a store with a pool of its own.
+///
+/// # Behind a pooler
+///
+/// The store keeps nothing in a session but prepared statements, and its locks end with each statement. So a pooler that
+/// gives out a connection a transaction will do if it looks after prepared statements: `PgBouncer` does from version 1.21, with
+/// `max_prepared_statements` above zero. It refuses settings at connecting: the driver's own goes with
+/// `.extra_float_digits(None)`, and the one above is set for the user, `alter role tickets set statement_timeout = '4500ms'`.
+/// What a pooler says of a server that it lost has codes of the pooler's own: only those that PostgreSQL raises before it
+/// commits are taken for a refusal, all others are `OutcomeUnknown`.
 ///
 /// # Cancellation
 ///

@@ -72,7 +72,8 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     async fn load(&self, snapshot: &EventSnapshot) -> Result<(), LockError>;
 
     /// Forgets the event with all its holds, but not where its fences and versions were: loaded again, it goes on from
-    /// there. An event that is not loaded is no error.
+    /// there. A hold that has lapsed and was not noticed yet is not told by [`expired`](Self::expired) any more. An event
+    /// that is not loaded is no error.
     ///
     /// # Errors
     /// None of its own: [`Backend`](LockError::Backend) or [`OutcomeUnknown`](LockError::OutcomeUnknown), as every
@@ -169,7 +170,7 @@ pub trait SeatStore: Send + Sync + Debug + 'static {
     /// The holds that lapsed after the cursor, of all events, at most `limit`, in the order in which the store
     /// noticed. The same cursor answers the same again while the store remembers; what it keeps is bounded. Asking
     /// makes the store look, a bounded batch at a time: a hold can stand in a later answer than in the first
-    /// possible one, never in none.
+    /// possible one; in none only if its event was unloaded before the store noticed.
     ///
     /// # Errors
     /// [`Invalid`](LockError::Invalid) for another backend's cursor.

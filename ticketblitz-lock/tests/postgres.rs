@@ -1,6 +1,8 @@
 //! The PostgreSQL backend does what every backend must, and what only a server can go wrong with.
 #![allow(clippy::unwrap_used)] // a test fails where an answer is not the expected one
 
+#[path = "postgres/clocks.rs"]
+mod clocks;
 #[path = "postgres/database.rs"]
 mod database;
 #[path = "postgres/faults.rs"]
@@ -11,6 +13,8 @@ mod loading;
 mod meanwhile;
 #[path = "servers/own.rs"]
 mod own;
+#[path = "postgres/owners.rs"]
+mod owners;
 #[path = "postgres/plans.rs"]
 mod plans;
 #[path = "postgres/proxy.rs"]

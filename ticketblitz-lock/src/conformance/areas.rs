@@ -57,6 +57,24 @@ pub async fn lapsed_units_are_free_at_once(bench: Bench) {
     assert_eq!(bench.on_floor().await, (10, 0, 0));
 }
 
+/// A capacity was lowered below what is taken, and everything has lapsed: what is left of the area is free at once, however
+/// many holds have to be cleaned up for it.
+pub async fn a_smaller_area_is_free_when_all_has_lapsed(bench: Bench) {
+    bench.load(&bench.snapshot().with_area("BALCONY", 300)).await;
+    let balcony = |owner: String, quantity| {
+        let want = Want::Area { section: "BALCONY".into(), quantity };
+        crate::HoldRequest::new(bench.event, owner, want).ttl(TTL)
+    };
+    for n in 0..300 {
+        bench.store.hold(&balcony(format!("buyer {n}"), 1)).await.unwrap();
+    }
+    bench.load(&bench.snapshot().with_area("BALCONY", 5)).await;
+    refused!(bench.store.hold(&balcony("early".into(), 1)).await, LockError::Unavailable(_));
+    bench.clock.advance(TTL);
+    bench.store.hold(&balcony("all".into(), 5)).await.unwrap();
+    refused!(bench.store.hold(&balcony("late".into(), 1)).await, LockError::Unavailable(_));
+}
+
 /// In an area a later hold takes nothing from a lapsed one: there is no seat to meet a higher fence on.
 pub async fn a_lapsed_payment_of_units_is_not_sold(bench: Bench) {
     let hold = bench.store.hold(&bench.floor("alice", 10)).await.unwrap();

@@ -61,6 +61,7 @@ macro_rules! conformance {
                 units_are_never_more_than_the_capacity
                 units_move_with_their_hold
                 lapsed_units_are_free_at_once
+                a_smaller_area_is_free_when_all_has_lapsed
                 a_lapsed_payment_of_units_is_not_sold
             }
             guards {

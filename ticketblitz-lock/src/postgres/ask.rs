@@ -57,9 +57,9 @@ impl Statements {
     }
 }
 
-/// The text with another schema in place of the default one.
+/// The text with another schema in place of the default one; in quotes, as it may be a word that means something else.
 pub(super) fn in_schema(text: &str, schema: &str) -> SqlStr {
-    AssertSqlSafe(text.replace(SCHEMA, schema)).into_sql_str()
+    AssertSqlSafe(text.replace(SCHEMA, &format!("\"{schema}\""))).into_sql_str()
 }
 
 /// What a statement may have done when its answer is lost.
@@ -87,15 +87,22 @@ impl Effect {
     }
 }
 
-/// Whether the server said that it did not do it. An end of the connection on its side (class 57P, 08) may come after
-/// the commit.
+/// Whether the server said that it did not do it.
 fn is_refusal(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"))
-        }
-        _ => false,
-    }
+    error.as_database_error().is_some_and(|error| error.code().is_some_and(|code| is_before_commit(&code)))
+}
+
+/// Whether the server raises this code only before it commits. All others may come after: an end of the connection on its
+/// side, an internal error, and whatever a pooler in between says of a server that it lost.
+fn is_before_commit(code: &str) -> bool {
+    /// Not supported; wrong numbers and data; constraints; statements that are not there; rights; databases and schemas that
+    /// are not there; syntax and names; too little of something; too much of something; objects that are not ready; what a
+    /// function raises by itself, ours with a code of their own too.
+    const CLASSES: [&str; 14] =
+        ["0A", "21", "22", "23", "26", "28", "3D", "3F", "42", "53", "54", "55", "P0", "TB"];
+    /// A transaction that may only read, serialization, deadlock, and a statement that was cancelled or took too long.
+    const CODES: [&str; 4] = ["25006", "40001", "40P01", "57014"];
+    CODES.contains(&code) || CLASSES.iter().any(|class| code.starts_with(class))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -147,4 +154,21 @@ pub(super) fn positive(duration: Duration) -> Result<(), LockError> {
 pub(super) fn micros(duration: Duration) -> i64 {
     const LONGEST: i64 = 400_000_000_000_000_000;
     i64::try_from(duration.as_micros()).unwrap_or(LONGEST).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the server's list; 40003 is "statement completion unknown", 08P01 what PgBouncer says of all that goes wrong.
+    #[test]
+    fn only_what_comes_before_the_commit_is_a_refusal() {
+        for code in ["22021", "23505", "25006", "26000", "40P01", "42501", "53300", "55P03", "57014", "P0001"]
+        {
+            assert!(is_before_commit(code), "{code}");
+        }
+        for code in ["08006", "08P01", "25P03", "40003", "57P01", "57P05", "58000", "58030", "XX000", ""] {
+            assert!(!is_before_commit(code), "{code}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use ticketblitz_core::{BookingId, Clock, EventId, ManualClock, SystemClock};
 use ticketblitz_lock::conformance::{owner, seats};
 use ticketblitz_lock::postgres::{PostgresStore, setup_schema};
 use ticketblitz_lock::{
-    Cursor, EventSnapshot, Fence, Hold, HoldRef, HoldRequest, LockError, SeatStore, Want,
+    Cursor, EventSnapshot, Fence, Hold, HoldRef, HoldRequest, LockError, SeatStore, Taken, TakenState, Want,
 };
 
 use super::own::Own;
@@ -55,14 +55,12 @@ async fn eight_set_up_at_once() {
 async fn a_schema_of_a_later_version_is_refused() {
     let pool = pool(&url(), 1).await;
     let schema = schema(&pool).await;
-    for (comment, why) in [("ticketblitz-lock 99", "another version"), ("my own", "choose another schema")] {
-        let other = format!("comment on schema {schema} is '{comment}'");
-        sqlx::raw_sql(AssertSqlSafe(other)).execute(&pool).await.unwrap();
-        let refused = setup_schema(&pool, &schema).await.unwrap_err();
-        assert!(matches!(refused, LockError::Invalid(_)), "{refused:?}");
-        for part in [schema.as_str(), comment, "ticketblitz-lock 1", why] {
-            assert!(refused.to_string().contains(part), "{part}: {refused}");
-        }
+    let later = format!("update {schema}.lock_version set version = 'ticketblitz-lock 99'");
+    sqlx::raw_sql(AssertSqlSafe(later)).execute(&pool).await.unwrap();
+    let refused = setup_schema(&pool, &schema).await.unwrap_err();
+    assert!(matches!(refused, LockError::Invalid(_)), "{refused:?}");
+    for part in [schema.as_str(), "ticketblitz-lock 99", "ticketblitz-lock 1", "another version"] {
+        assert!(refused.to_string().contains(part), "{part}: {refused}");
     }
     assert!(PostgresStore::in_schema(pool, "Not A Name").is_err());
 }
@@ -130,7 +128,8 @@ async fn losers_log_nothing() {
     sqlx::raw_sql(extension).execute(&pool).await.unwrap();
     let so_far = async |what: &str, function: &str| {
         let sum = format!(
-            "select coalesce(sum({what}), 0)::bigint from pg_stat_statements where query like 'select%@.{function}(%'"
+            "select coalesce(sum({what}), 0)::bigint from pg_stat_statements
+                where query like 'select%\"@\".{function}(%'"
         );
         number(&pool, &schema, &sum).await
     };
@@ -202,14 +201,44 @@ async fn one_attempt_for_many_things_is_one_hold() {
     }
 }
 
+/// Who waits for a lock has to see what was written meanwhile, whatever they ask for.
 #[tokio::test]
 async fn another_isolation_level_is_refused() {
-    let schema = schema(&pool(&url(), 1).await).await;
-    let options: PgConnectOptions = url().parse().unwrap();
-    let strict = options.options([("default_transaction_isolation", "repeatable read")]);
-    let store = PostgresStore::in_schema(PgPoolOptions::new().connect_with(strict).await.unwrap(), &schema);
-    let loaded = store.unwrap().load(&EventSnapshot::new(EventId::new())).await;
-    assert!(matches!(loaded, Err(LockError::Backend { .. })), "{loaded:?}");
+    let one = pool(&url(), 1).await;
+    let schema = schema(&one).await;
+    let usual = PostgresStore::in_schema(one, &schema).unwrap();
+    let event = EventId::new();
+    usual.load(&EventSnapshot::new(event)).await.unwrap();
+    let hold = usual.hold(&request(event, "alice", &["A1"])).await.unwrap();
+    let (it, alice) = (hold.reference(), &hold.owner);
+    for level in ["repeatable read", "serializable"] {
+        let options: PgConnectOptions = url().parse().unwrap();
+        let strict = options.options([("default_transaction_isolation", level)]);
+        let pool = PgPoolOptions::new().connect_with(strict).await.unwrap();
+        let store = PostgresStore::in_schema(pool, &schema).unwrap();
+        let refused = [
+            store.load(&EventSnapshot::new(event)).await,
+            store.unload(event).await,
+            store.unload(EventId::new()).await,
+            store.hold(&request(event, "bob", &["B1"])).await.map(drop),
+            store.hold(&request(event, "bob", &["A1"])).await.map(drop),
+            store.get(it).await.map(drop),
+            store.extend(it, alice, MINUTE).await.map(drop),
+            store.begin_commit(it, alice, MINUTE).await.map(drop),
+            store.abort_commit(it).await,
+            store.release(it, alice).await,
+            store.sold(it, hold.fence, BookingId::new()).await,
+            store.reopen(event, BookingId::new()).await,
+            store.status(event).await.map(drop),
+            store.expired(&Cursor::default(), 1).await.map(drop),
+        ];
+        for (place, answer) in refused.into_iter().enumerate() {
+            let Err(LockError::Backend { source }) = answer else { panic!("{level}, {place}: {answer:?}") };
+            assert!(source.to_string().contains("read committed"), "{level}, {place}: {source}");
+        }
+    }
+    let after = usual.get(it).await.unwrap();
+    assert_eq!((after.state, after.expires_at), (hold.state, hold.expires_at));
 }
 
 /// Pitfall 6: everything at once on few seats and areas, with holds that lapse all the time. Nobody waits in a circle,
@@ -366,6 +395,59 @@ async fn what_has_ended_is_forgotten() {
     );
     assert_eq!(number(&pool, &schema, "select count(*) from @.expiries").await, 59);
     assert_eq!(store.expired(&Cursor::default(), 100).await.unwrap().holds.len(), 60);
+}
+
+/// A snapshot with lower fences than the store's own, for the same hold even, does not lower them.
+#[tokio::test]
+async fn a_snapshot_lowers_no_fence() {
+    let pool = pool(&url(), 1).await;
+    let schema = schema(&pool).await;
+    let store = PostgresStore::in_schema(pool, &schema).unwrap();
+    let snapshot = EventSnapshot::new(EventId::new()).with_fence_floor(Fence::new(u64::MAX / 2));
+    store.load(&snapshot).await.unwrap();
+    let given_up = store.hold(&request(snapshot.event, "alice", &["A1"])).await.unwrap();
+    store.release(given_up.reference(), &given_up.owner).await.unwrap();
+    let older = Taken::new("alice", Want::Seats(seats(&["A2"])), TakenState::Sold, Fence::new(1))
+        .with_hold(given_up.id)
+        .with_booking(BookingId::new());
+    store.load(&snapshot.clone().with_taken(older)).await.unwrap();
+    let next = store.hold(&request(snapshot.event, "bob", &["A3"])).await.unwrap();
+    assert!(next.fence > given_up.fence, "{} after {}", next.fence, given_up.fence);
+}
+
+/// However many have lapsed in however many events, one question cleans up after a bounded number of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_to_the_stream_ends_a_bounded_number() {
+    let pool = pool(&url(), 8).await;
+    let schema = schema(&pool).await;
+    let clock = ManualClock::at(SystemClock.now());
+    let store = PostgresStore::in_schema(pool.clone(), &schema).unwrap().with_clock(Arc::new(clock.clone()));
+    let events = [EventId::new(), EventId::new(), EventId::new()];
+    for event in events {
+        store.load(&EventSnapshot::new(event)).await.unwrap();
+    }
+    let holds = (0..600).map(|n| {
+        let store = store.clone();
+        let request = request(events[n % 3], &format!("buyer {n}"), &[&format!("A{}", n + 1)]).ttl(MINUTE);
+        tokio::spawn(async move { store.hold(&request).await.unwrap() })
+    });
+    for held in join_all(holds).await {
+        held.unwrap();
+    }
+    clock.advance(MINUTE);
+    let (mut cursor, mut told) = (Cursor::default(), Vec::new());
+    loop {
+        let expired = store.expired(&cursor, 1_000).await.unwrap();
+        if expired.holds.is_empty() {
+            break;
+        }
+        assert!(expired.holds.len() <= 512, "{} at once", expired.holds.len());
+        told.extend(expired.holds.iter().map(|hold| hold.id));
+        cursor = expired.next;
+    }
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told.len(), 600, "each is told");
 }
 
 /// A fence is above those of all holds of the event that were answered before, whatever they were of and whatever became

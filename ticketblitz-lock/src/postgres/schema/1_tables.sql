@@ -1,12 +1,13 @@
 -- Tables of the PostgreSQL backend. setup() runs these files under an advisory lock, in the order of their numbers; they can
--- be run again at any time. The name ticketblitz_lock is replaced by that of the schema chosen.
+-- be run again at any time. The name ticketblitz_lock is replaced by that of the schema chosen, in double quotes.
 --
 -- Moments are microseconds since 1970, of the server's clock_timestamp(). `_now` is null but in tests, whose time it is.
 --
 -- Locks, always in this order, so that nobody waits for somebody who waits for them:
 --   1. the event's advisory lock: shared by most operations; alone (exclusive) for load, unload and the holds that have
---      to clean up first or replace another;
---   2. the advisory lock of an owner, by the holds with a limit that are not alone;
+--      to clean up first or replace another; its key is hashtextextended('"<schema>" <event>', 0);
+--   2. the advisory lock of an owner, by the holds with a limit that are not alone: hashtextextended('owner <owner>', <the
+--      event's key>);
 --   3. rows of holds, the new one's and that of its attempt included;
 --   4. rows of seats, by name; 5. rows of areas, by section; 6. the row of the stream.
 -- So holds of different seats of one event neither wait for each other nor for each other's flush of the log. A seat goes
@@ -18,7 +19,19 @@
 -- were: who reads rows by their keys does so by look-ups (`lateral`, `offset 0` or one statement a row), each index serves
 -- one kind of question, and functions that are called from outside plan without sequential scans.
 
-create schema if not exists ticketblitz_lock;
+-- Not `if not exists`, for which one has to be allowed to make schemas even if it is there.
+do $$
+begin
+    if to_regnamespace('ticketblitz_lock') is null then
+        create schema ticketblitz_lock;
+    end if;
+end $$;
+
+-- Which version made all this. Its comment would be the database's owner's.
+create table if not exists ticketblitz_lock.lock_version (
+    single boolean primary key default true check (single),
+    version text not null
+);
 
 create table if not exists ticketblitz_lock.events (
     id uuid primary key,

@@ -31,8 +31,10 @@ create or replace function ticketblitz_lock.later(_moment bigint, _by bigint) re
     select least(_moment + _by, 253402207199999999)
 $$;
 
+-- The advisory lock of an event: the name of the schema is in it, so that neither what an application locks by its ids nor
+-- another schema is in the way. Advisory locks are a database's, not a schema's.
 create or replace function ticketblitz_lock.key(_event uuid) returns bigint language sql immutable as $$
-    select hashtextextended(_event::text, 0)
+    select hashtextextended('ticketblitz_lock ' || _event::text, 0)
 $$;
 
 create or replace function ticketblitz_lock.phase_at(_hold ticketblitz_lock.holds, _moment bigint) returns text
@@ -75,23 +77,47 @@ begin
     return a;
 end $$;
 
--- A hold for an operation on it. Without an event if that is not loaded, without an id if there is no such hold.
+-- Who waited for a lock has to see what was written meanwhile.
+create or replace function ticketblitz_lock.check_isolation() returns void language plpgsql stable as $$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'the seat locks need the isolation level read committed';
+    end if;
+end $$;
+
+create or replace function ticketblitz_lock.lock_event(_event uuid, _alone boolean) returns void
+language plpgsql volatile as $$
+begin
+    perform ticketblitz_lock.check_isolation();
+    if _alone then
+        perform pg_advisory_xact_lock(ticketblitz_lock.key(_event));
+    else
+        perform pg_advisory_xact_lock_shared(ticketblitz_lock.key(_event));
+    end if;
+end $$;
+
+-- A hold for an operation on it. Without an event if that is not loaded, without an id if there is no such hold. Without a
+-- lock it is read with its event, at one moment: a hold that went with its event is not looked for in vain.
 create or replace function ticketblitz_lock.find(_event uuid, _hold uuid, _locked boolean)
 returns ticketblitz_lock.holds language plpgsql volatile as $$
 declare
     h ticketblitz_lock.holds;
 begin
     if _locked then
-        perform pg_advisory_xact_lock_shared(ticketblitz_lock.key(_event));
-    end if;
-    perform from ticketblitz_lock.events where id = _event;
-    if not found then
-        return h;
-    end if;
-    if _locked then
+        perform ticketblitz_lock.lock_event(_event, false);
+        perform from ticketblitz_lock.events where id = _event;
+        if not found then
+            return h;
+        end if;
         select * into h from ticketblitz_lock.holds where event = _event and id = _hold for update;
     else
-        select * into h from ticketblitz_lock.holds where event = _event and id = _hold;
+        perform ticketblitz_lock.check_isolation();
+        select o.* into h from ticketblitz_lock.events e
+            left join lateral (select * from ticketblitz_lock.holds where event = _event and id = _hold offset 0) o on true
+            where e.id = _event;
+        if not found then
+            return h;
+        end if;
     end if;
     h.event := _event;
     return h;

@@ -1,6 +1,6 @@
 -- How holds end.
 
--- Frees what these holds had: seats by name, then areas by section. The caller has their rows.
+-- Frees what these holds had: seats by name, then areas by section. The caller has just ended them.
 create or replace function ticketblitz_lock.vacate(_event uuid, _holds uuid[]) returns void language plpgsql volatile as $$
 declare
     freed record;
@@ -21,19 +21,24 @@ begin
     end loop;
 end $$;
 
--- Makes holds `ended` or `gone`. The caller has their rows.
+-- Makes holds `ended` or `gone`, those of them that have not ended yet: nothing is given back twice. The caller has their
+-- rows. (By what they are not in: by what they are in, a plan might go through all of the event that are in it.)
 create or replace function ticketblitz_lock.finish(_event uuid, _holds uuid[], _phase text, _moment bigint)
 returns void language plpgsql volatile as $$
 declare
     remember bigint := case _phase when 'ended' then ticketblitz_lock.later(_moment, 3600000000) end;
-    hold uuid;
+    ended uuid[] := '{}';
+    one uuid;
 begin
-    foreach hold in array _holds loop
+    foreach one in array _holds loop
         update ticketblitz_lock.holds
             set phase = _phase, remember_until = remember, forget_at = greatest(remember, attempt_until, 0)
-            where event = _event and id = hold;
+            where event = _event and id = one and phase not in ('lapsed', 'ended', 'gone');
+        if found then
+            ended := ended || one;
+        end if;
     end loop;
-    perform ticketblitz_lock.vacate(_event, _holds);
+    perform ticketblitz_lock.vacate(_event, ended);
 end $$;
 
 -- Ends those of these holds that have lapsed, and leaves them for the stream to tell. The caller has their rows or is alone.
@@ -54,25 +59,28 @@ begin
             set phase = case phase when 'paying' then 'lapsed' else 'gone' end,
                 remember_until = case phase when 'paying' then remember end,
                 forget_at = greatest(case phase when 'paying' then remember end, attempt_until, 0)
-            where event = _event and id = one
+            where event = _event and id = one and phase not in ('lapsed', 'ended', 'gone')
             returning *
         )
         insert into ticketblitz_lock.expiries
             (event, hold, owner, seats, section, quantity, fence, paying, until, ceiling, noticed)
             select event, id, owner, seats, section, quantity, fence, phase = 'lapsed', until, ceiling, _moment
             from lapsed;
-        ended := ended || one;
+        if found then
+            ended := ended || one;
+        end if;
     end loop;
     perform ticketblitz_lock.vacate(_event, ended);
 end $$;
 
--- Gives those that are untold their numbers, a batch at a time, and forgets all but the last 65,536.
+-- Gives those that are untold their numbers, a batch at a time, and forgets all but the last 65,536. The row of the stream is
+-- looked up by its key wherever it is read: to read the table whole is made to look so dear that it would be compiled first.
 create or replace function ticketblitz_lock.tell() returns void language plpgsql volatile as $$
 declare
     s ticketblitz_lock.stream;
     told bigint;
 begin
-    select * into s from ticketblitz_lock.stream for update;
+    select * into s from ticketblitz_lock.stream where single for update;
     update ticketblitz_lock.expiries e set n = s.next + t.place - 1
         from (select u.id, row_number() over (order by u.id) as place from
               (select id from ticketblitz_lock.expiries where n is null order by id limit 1024) u) t
@@ -83,16 +91,18 @@ begin
         s.first := s.next - 65536;
         delete from ticketblitz_lock.expiries where n < s.first;
     end if;
-    update ticketblitz_lock.stream set first = s.first, next = s.next where told > 0;
+    update ticketblitz_lock.stream set first = s.first, next = s.next where single and told > 0;
 end $$;
 
--- Forgets a few of those that need no longer be remembered: a hold that is made forgets more than one. What lapsed is
--- told some time, even if nobody asks, so that it can be forgotten.
-create or replace function ticketblitz_lock.tidy(_event uuid, _moment bigint) returns void language plpgsql volatile as $$
+-- Forgets a few of those that need no longer be remembered: a hold that is made forgets more than one. None with a higher fence
+-- than the new hold's, so that the highest in the event never falls. What lapsed is told some time, even if nobody asks, so
+-- that it can be forgotten.
+create or replace function ticketblitz_lock.tidy(_event uuid, _fence numeric, _moment bigint) returns void
+language plpgsql volatile as $$
 declare
     forgotten uuid;
 begin
-    for forgotten in select id from ticketblitz_lock.holds where event = _event and forget_at <= _moment
+    for forgotten in select id from ticketblitz_lock.holds where event = _event and forget_at <= _moment and fence <= _fence
         order by forget_at limit 4 for update skip locked
     loop
         delete from ticketblitz_lock.holds where event = _event and id = forgotten;
@@ -100,7 +110,7 @@ begin
     perform from (select noticed from ticketblitz_lock.expiries where n is null order by id limit 1) oldest
         where noticed < _moment - 60000000;
     if found then
-        perform from ticketblitz_lock.stream for update skip locked;
+        perform from ticketblitz_lock.stream where single for update skip locked;
         if found then
             perform ticketblitz_lock.tell();
         end if;

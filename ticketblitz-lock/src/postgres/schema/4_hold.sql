@@ -33,6 +33,10 @@ declare
     since int := 0;
     over boolean := false;
     clear boolean;
+    -- Not in the answer until the end: to append to a field of it copies the whole.
+    blocked text[];
+    states text[];
+    untils bigint[];
 begin
     a.moment := _moment;
     perform from ticketblitz_lock.events where id = _event;
@@ -129,9 +133,9 @@ begin
                     continue;
                 end if;
                 clear := false;
-                a.blocked := a.blocked || _seats[place];
-                a.states := a.states || state;
-                a.untils := a.untils || lapses;
+                blocked := blocked || _seats[place];
+                states := states || state;
+                untils := untils || lapses;
             end loop;
         end if;
         if clear then
@@ -141,7 +145,10 @@ begin
         end if;
         since := _ends[i];
     end loop;
-    a.code := case when over and a.blocked is null and a.sections is null then 'limit' else 'unavailable' end;
+    a.blocked := blocked;
+    a.states := states;
+    a.untils := untils;
+    a.code := case when over and blocked is null and a.sections is null then 'limit' else 'unavailable' end;
     a.taken := really;
     return a;
 end $$;
@@ -157,7 +164,10 @@ begin
         union (select id from ticketblitz_lock.holds where event = _event and phase in ('held', 'paying')
             and until <= _moment order by until limit 64)
         union (select id from ticketblitz_lock.holds where event = _event and section = _section
-            and phase in ('held', 'paying') and until <= _moment order by until limit 64 + _quantity)
+            and phase in ('held', 'paying') and until <= _moment order by until
+            -- A capacity that was lowered may leave more units than these to be given back first.
+            limit greatest(64 + _quantity, _quantity - (select capacity - taken from ticketblitz_lock.areas
+                where event = _event and section = _section)))
         union (select id from ticketblitz_lock.holds where event = _event and owner = _owner
             and phase in ('held', 'paying', 'sold') and until <= _moment limit 64)), _moment);
 end $$;
@@ -269,6 +279,7 @@ begin
         begin
             if alone then
                 perform pg_advisory_xact_lock(key);
+                -- The last look: what is live by it is so to the end.
                 moment := ticketblitz_lock.clock(_now);
                 a := ticketblitz_lock.judge(_event, _attempt, _owner, _limit, _seats, _ends, _sections, _quantities,
                     _candidates, _channels, _replacing, moment);
@@ -281,6 +292,7 @@ begin
                 if _limit is not null then
                     nothing := pg_advisory_xact_lock(hashtextextended('owner ' || _owner, key))::text;
                 end if;
+                moment := ticketblitz_lock.clock(_now);
             end if;
             if unusual then
                 choice := a.choice;
@@ -292,7 +304,6 @@ begin
             if _limit is not null and not alone and ticketblitz_lock.counted(_event, _owner) + units > _limit then
                 raise exception using errcode = 'TB001', message = 'the limit was reached meanwhile';
             end if;
-            moment := ticketblitz_lock.clock(_now);
             -- A fence higher than those of the same seats, and of all holds of the event that were made before this began.
             select greatest(moment, e.fence_floor + 1,
                     (select fence + 1 from ticketblitz_lock.holds where event = _event and fence >= 0
@@ -347,7 +358,7 @@ begin
                 end if;
             end if;
             if due then
-                perform ticketblitz_lock.tidy(_event, moment);
+                perform ticketblitz_lock.tidy(_event, new_fence, moment);
             end if;
             a := null;
             a.code := 'ok';

@@ -3,8 +3,8 @@
 create or replace function ticketblitz_lock.get(_event uuid, _hold uuid, _now bigint)
 returns record language plpgsql volatile set enable_seqscan = off as $$
 declare
-    h ticketblitz_lock.holds := ticketblitz_lock.find(_event, _hold, false);
     moment bigint := ticketblitz_lock.clock(_now);
+    h ticketblitz_lock.holds := ticketblitz_lock.find(_event, _hold, false);
 begin
     if h.event is null then
         return ticketblitz_lock.refusal('not_loaded', moment);
@@ -24,7 +24,8 @@ language sql immutable as $$
     end
 $$;
 
--- The operations on one hold look twice: by a plain read, and once they have its row.
+-- The operations on one hold look twice: by a plain read, and once they have its row. The clock they read before the first
+-- look, so that nobody who put the end off in time is missed; and after the second, when nobody can put it off any more.
 
 create or replace function ticketblitz_lock.extend(_event uuid, _hold uuid, _owner text, _ttl bigint, _now bigint)
 returns record language plpgsql volatile set enable_seqscan = off as $$
@@ -36,8 +37,11 @@ declare
     locked boolean;
 begin
     foreach locked in array array[false, true] loop
-        h := ticketblitz_lock.find(_event, _hold, locked);
         moment := ticketblitz_lock.clock(_now);
+        h := ticketblitz_lock.find(_event, _hold, locked);
+        if locked then
+            moment := ticketblitz_lock.clock(_now);
+        end if;
         obstacle := ticketblitz_lock.obstacle(h, _owner, moment);
         if obstacle is not null then
             return ticketblitz_lock.refusal(obstacle, moment);
@@ -61,8 +65,11 @@ declare
     locked boolean;
 begin
     foreach locked in array array[false, true] loop
-        h := ticketblitz_lock.find(_event, _hold, locked);
         moment := ticketblitz_lock.clock(_now);
+        h := ticketblitz_lock.find(_event, _hold, locked);
+        if locked then
+            moment := ticketblitz_lock.clock(_now);
+        end if;
         obstacle := ticketblitz_lock.obstacle(h, _owner, moment);
         if obstacle is not null then
             return ticketblitz_lock.refusal(obstacle, moment);
@@ -82,8 +89,11 @@ declare
     locked boolean;
 begin
     foreach locked in array array[false, true] loop
-        h := ticketblitz_lock.find(_event, _hold, locked);
         moment := ticketblitz_lock.clock(_now);
+        h := ticketblitz_lock.find(_event, _hold, locked);
+        if locked then
+            moment := ticketblitz_lock.clock(_now);
+        end if;
         obstacle := ticketblitz_lock.obstacle(h, _owner, moment);
         if obstacle = 'in_payment' then
             return ticketblitz_lock.shown(h, moment);
@@ -106,8 +116,11 @@ declare
     locked boolean;
 begin
     foreach locked in array array[false, true] loop
-        h := ticketblitz_lock.find(_event, _hold, locked);
         moment := ticketblitz_lock.clock(_now);
+        h := ticketblitz_lock.find(_event, _hold, locked);
+        if locked then
+            moment := ticketblitz_lock.clock(_now);
+        end if;
         now_in := ticketblitz_lock.phase_at(h, moment);
         if h.event is null then
             return ticketblitz_lock.refusal('not_loaded', moment);
@@ -133,8 +146,11 @@ declare
     locked boolean;
 begin
     foreach locked in array array[false, true] loop
-        h := ticketblitz_lock.find(_event, _hold, locked);
         moment := ticketblitz_lock.clock(_now);
+        h := ticketblitz_lock.find(_event, _hold, locked);
+        if locked then
+            moment := ticketblitz_lock.clock(_now);
+        end if;
         now_in := ticketblitz_lock.phase_at(h, moment);
         if h.event is null then
             return ticketblitz_lock.refusal('not_loaded', moment);
@@ -172,9 +188,10 @@ declare
     moment bigint := ticketblitz_lock.clock(_now);
     locked boolean;
 begin
+    perform ticketblitz_lock.check_isolation();
     foreach locked in array array[false, true] loop
         if locked then
-            perform pg_advisory_xact_lock_shared(ticketblitz_lock.key(_event));
+            perform ticketblitz_lock.lock_event(_event, false);
         end if;
         perform from ticketblitz_lock.events where id = _event;
         if not found then

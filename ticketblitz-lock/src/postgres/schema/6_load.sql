@@ -15,10 +15,7 @@ declare
     kinds int[];
     entry record;
 begin
-    if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'the seat locks need the isolation level read committed';
-    end if;
-    perform pg_advisory_xact_lock(ticketblitz_lock.key(_event));
+    perform ticketblitz_lock.lock_event(_event, true);
     moment := ticketblitz_lock.clock(_now);
     -- Only then is every seat that the store takes for taken really so.
     perform ticketblitz_lock.lapse(_event, array(select id from ticketblitz_lock.holds
@@ -26,7 +23,9 @@ begin
     -- Fences and versions go on from where unloading left them.
     delete from ticketblitz_lock.unloaded where id = _event returning fence, loaded + 1 into left_fence, left_loaded;
     insert into ticketblitz_lock.events as e (id, fence_floor, loaded)
-        values (_event, greatest(_floor, left_fence, (select max(fence::numeric) from unnest(_fences) fence)),
+        values (_event, greatest(_floor, left_fence, (select max(fence::numeric) from unnest(_fences) fence),
+                -- A hold that is known may get a lower fence from the snapshot.
+                (select fence from ticketblitz_lock.holds where event = _event and fence >= 0 order by fence desc limit 1)),
             greatest(moment, left_loaded))
         on conflict (id) do update set fence_floor = greatest(e.fence_floor, excluded.fence_floor),
             loaded = greatest(e.loaded + 1, excluded.loaded);
@@ -160,9 +159,10 @@ end $$;
 create or replace function ticketblitz_lock.unload(_event uuid) returns record
 language plpgsql volatile set enable_seqscan = off as $$
 begin
+    perform ticketblitz_lock.check_isolation();
     perform from ticketblitz_lock.events where id = _event;
     if found then
-        perform pg_advisory_xact_lock(ticketblitz_lock.key(_event));
+        perform ticketblitz_lock.lock_event(_event, true);
         insert into ticketblitz_lock.unloaded (id, fence, loaded)
             select id, greatest(fence_floor, (select max(fence) from ticketblitz_lock.seats where event = _event),
                 (select max(fence) from ticketblitz_lock.areas where event = _event)), loaded
