@@ -216,6 +216,15 @@ mod tests {
                 written.await.is_ok()
             }
         };
+        let panics: Result<(), TestError> = db
+            .write(|conn| {
+                Box::pin(async move {
+                    conn.after_commit(|| panic!("it tells nobody"));
+                    Ok(())
+                })
+            })
+            .await;
+        panics.expect("it is committed all the same");
         let (one, two) = ("INSERT INTO numbers VALUES (1)", "INSERT INTO numbers VALUES (2), (3)");
         assert_eq!(tokio::join!(work(one, false), work("DELETE FROM numbers", true)), (true, false));
         assert!(work(two, false).await);

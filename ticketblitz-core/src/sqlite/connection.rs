@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -82,7 +83,8 @@ impl SqliteConnection {
     }
 
     /// Has `told` called once what is being written is committed: on the thread that writes, before any later work and
-    /// before the callers have their answers. If it is not committed, `told` is dropped. It must be quick and not panic.
+    /// before the callers have their answers. If it is not committed, `told` is dropped. It must be quick; a panic in it
+    /// changes nothing, since what it is about is committed.
     /// Without effect on a connection that only reads.
     ///
     /// ```
@@ -119,7 +121,10 @@ impl SqliteConnection {
     }
 
     pub(super) fn committed(&mut self) {
-        self.after.0.drain(..).for_each(|told| told());
+        for told in self.after.0.drain(..) {
+            // The thread that writes goes on. The panic's own message has been printed.
+            let _panicked = catch_unwind(AssertUnwindSafe(told));
+        }
     }
 
     pub(super) fn take_news(&mut self) -> bool {
