@@ -213,8 +213,9 @@ impl<S: Together> Queue<S> {
                 }
                 losing.push(event);
             }
+            (Some(place), true) => losing[place..].rotate_left(1),
             (Some(place), false) => drop(losing.remove(place)),
-            (None, false) | (Some(_), true) => {}
+            (None, false) => {}
         }
     }
 

@@ -71,6 +71,8 @@ pub(crate) mod sealed {
             name: &str,
             key: &str,
         ) -> impl Future<Output = Result<Option<Stored>, Error>> + Send;
+        /// Whether the saga is as it was written: of this version, at this node, with this state.
+        fn stands(&mut self, saga: &Stored) -> impl Future<Output = Result<bool, Error>> + Send;
         /// False: the saga is no longer at the version `from`.
         fn update(&mut self, saga: &Stored, from: u64) -> impl Future<Output = Result<bool, Error>> + Send;
         fn push(&mut self, event: &Envelope) -> impl Future<Output = Result<(), Error>> + Send;

@@ -135,6 +135,14 @@ impl sealed::Rows for SqliteConnection {
         select.bind(name).bind(key).fetch_optional(self).await?.as_ref().map(read).transpose()
     }
 
+    async fn stands(&mut self, saga: &Stored) -> Result<bool, Error> {
+        let stands = "SELECT EXISTS (SELECT 1 FROM saga_instance
+                      WHERE name = $1 AND key = $2 AND version = $3 AND node = $4 AND state = $5)";
+        let stands = sqlite::query_scalar(stands).bind(&saga.name).bind(&saga.key);
+        let stands = stands.bind(number(saga.row.version)).bind(number(saga.row.node as u64));
+        Ok(stands.bind(&saga.row.state).fetch_one(self).await?)
+    }
+
     async fn update(&mut self, saga: &Stored, from: u64) -> Result<bool, Error> {
         let update = bound!(
             "UPDATE saga_instance SET definition = $3, version = $4, phase = $5, node = $6, node_name = $7,

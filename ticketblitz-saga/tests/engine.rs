@@ -119,6 +119,18 @@ async fn what_is_rolled_back_is_not_driven() {
         })
         .await;
     undone.expect_err("it fails and is undone");
+    let start = handle.start("never", &Order::until(in_an_hour()));
+    let undone: Result<(), Error> = world
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                conn.execute_batch("SAVEPOINT mine")?;
+                assert!(start.apply(conn).await?);
+                Ok(conn.execute_batch("ROLLBACK TO mine; RELEASE mine")?)
+            })
+        })
+        .await;
+    undone.expect("the rest of the work is kept");
     assert!(apply!(world, handle.start("other", &Order::until(in_an_hour()))));
     until_waiting(&engine, "other").await;
     assert_eq!(apply!(world, handle.signal("other", "paid", &7)), Delivery::Accepted);

@@ -30,11 +30,13 @@ pub async fn read_apart<T: Send + 'static>(read: impl Future<Output = T> + Send 
 }
 
 /// Lets the other threads of the process go first where processors are what is short: for a thread of one's own that no
-/// buyer waits for. For the calling thread alone, and for good.
+/// buyer waits for. For the calling thread and those that it starts, and for good.
 pub fn step_back() {
     // Elsewhere it would be for all threads. Where it is not permitted, everything is as it was.
     #[cfg(target_os = "linux")]
-    let _refused = rustix::process::setpriority_process(None, STEP_BACK);
+    if rustix::process::getpriority_process(None).is_ok_and(|now| now < STEP_BACK) {
+        let _refused = rustix::process::setpriority_process(None, STEP_BACK);
+    }
 }
 
 #[cfg(test)]

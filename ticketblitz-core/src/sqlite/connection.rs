@@ -84,7 +84,8 @@ impl SqliteConnection {
 
     /// Has `told` called once what is being written is committed: on the thread that writes, before any later work and
     /// before the callers have their answers. If it is not committed, `told` is dropped. It must be quick; a panic in it
-    /// changes nothing, since what it is about is committed.
+    /// changes nothing, since what it is about is committed. A savepoint of one's own that is rolled back does not take it
+    /// back.
     /// Without effect on a connection that only reads.
     ///
     /// ```
@@ -240,7 +241,8 @@ impl DerefMut for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
+        connection.forget_after(0);
         let at_rest = connection.raw.is_autocommit() || connection.raw.execute_batch("ROLLBACK").is_ok();
         let mut idle = self.home.idle();
         if at_rest && idle.len() < IDLE {

@@ -87,11 +87,15 @@ impl PostgresStore {
     }
 }
 
-/// Whether the server answered, if only that it would not.
+/// Whether the server answered, if only that it would not; and not after all the time there was for it.
 fn is_of_the_server(error: &LockError) -> bool {
     match error {
         LockError::Backend { source } => {
-            matches!(source.downcast_ref::<sqlx::Error>(), Some(sqlx::Error::Database(_)))
+            let source = source.downcast_ref::<sqlx::Error>();
+            let cancelled = |error: &sqlx::Error| {
+                error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57014"))
+            };
+            source.is_some_and(|error| error.as_database_error().is_some() && !cancelled(error))
         }
         _ => true,
     }

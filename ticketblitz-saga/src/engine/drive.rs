@@ -23,13 +23,15 @@ enum Came {
 }
 
 /// Drives the saga until there is nothing to do at the moment; answers when there will be, if time makes it. As it was
-/// `committed`, if somebody knows: whatever came since, no move of an older version is committed.
+/// `committed`, if somebody knows. Somebody else may have moved it since: no move of an older version is committed, and
+/// before anything is done that reaches beyond this database, it is made sure that the saga still stands there.
 pub(super) async fn drive(
     engine: &Engine,
     (name, key): (&str, &str),
     committed: Option<Stored>,
     stop: &CancellationToken,
 ) -> Result<Option<Timestamp>, Error> {
+    let mut sure = committed.is_none();
     let stored = match committed {
         Some(saga) => Some(saga),
         None => engine.db.readers().acquire()?.load(name, key).await?,
@@ -40,6 +42,17 @@ pub(super) async fn drive(
         let action = saga.row.action(&definition.shape, engine.shared.clock.now());
         if action == Action::Rest || stop.is_cancelled() {
             return Ok(saga.wake_at);
+        }
+        if !sure && !is_local(&definition, &saga, action) {
+            let current = engine.db.readers().acquire()?.stands(&saga).await?;
+            sure = true;
+            if !current {
+                let Some(now) = engine.db.readers().acquire()?.load(name, key).await? else {
+                    return Ok(None);
+                };
+                saga = now;
+                continue;
+            }
         }
         saga = match work(engine, &definition, &saga, action).await {
             Came::Advanced(saga) => *saga,
@@ -54,6 +67,11 @@ pub(super) async fn drive(
     }
 }
 
+/// Whether all that it does is in this database, with the saga's own move.
+fn is_local(definition: &Definition, saga: &Stored, action: Action) -> bool {
+    action == Action::Run && matches!(definition.nodes[saga.row.node].work, Work::Local(_))
+}
+
 /// Runs the local step right behind, if one is: its commit takes along what came of the work before it. None: it
 /// was not, and nothing is committed. Until then somebody else may move the saga, and then it does not commit.
 async fn local_behind(
@@ -66,9 +84,7 @@ async fn local_behind(
     let mut row = from.row.after(&definition.shape, input.clone());
     row.version = from.row.version; // as it is stored
     let behind = from.moved(definition, row, now).ok()?;
-    let local = behind.row.action(&definition.shape, now) == Action::Run
-        && matches!(definition.nodes[behind.row.node].work, Work::Local(_));
-    if !local {
+    if !is_local(definition, &behind, behind.row.action(&definition.shape, now)) {
         return None;
     }
     match work(engine, definition, &behind, Action::Run).await {

@@ -18,6 +18,9 @@ type Id = (String, String);
 /// Sagas that one search finds at the most; the next one, at once if there may be others, finds the others.
 const SEARCHED: usize = 1_000;
 
+/// Sagas that wait to be driven and are kept as they were committed; more than these are read when it is their turn.
+const KNOWN: usize = 1_000;
+
 /// What is known of a saga that is to be driven: as it was committed, or nothing, and then it is read.
 type Known = Option<Stored>;
 
@@ -40,6 +43,7 @@ impl Desk {
             self.moved.insert(id);
             return;
         }
+        let known = known.filter(|_| self.queue.len() < KNOWN);
         match self.queued.entry(id) {
             Entry::Occupied(mut queued) => {
                 let version = |known: &Known| known.as_ref().map(|saga| saga.row.version);
