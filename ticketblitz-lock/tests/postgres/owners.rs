@@ -11,7 +11,7 @@ use ticketblitz_lock::postgres::{PostgresStore, setup_schema};
 use ticketblitz_lock::{EventSnapshot, HoldRequest, LockError, SeatStore, Want};
 
 use super::plans::all_operations;
-use super::server::{new_schema, pool, url};
+use super::server::{new_schema, pool, schema, url};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -128,6 +128,16 @@ async fn a_comment_on_the_schema_is_nobodys_business() {
         setup_schema(&pool, &schema).await.unwrap();
         one_is_held(&pool, &schema).await;
     }
+}
+
+/// Files run by hand, one by one, and not to the end.
+#[tokio::test]
+async fn what_was_begun_by_hand_is_gone_on_with() {
+    let pool = pool(&url(), 1).await;
+    let schema = schema(&pool).await;
+    run(&pool, &format!("delete from {schema}.lock_version; drop table {schema}.stream")).await;
+    setup_schema(&pool, &schema).await.unwrap();
+    one_is_held(&pool, &schema).await;
 }
 
 /// Tables of these names that the crate did not make are not taken for its own.
