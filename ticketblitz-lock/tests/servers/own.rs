@@ -1,5 +1,6 @@
 //! A server of a test's own, which it may stop, kill and start again.
 
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -83,7 +84,15 @@ impl Own {
             .stdout(Stdio::null())
             .output()
             .unwrap();
+        // It says that it has begun before it has the port, which a child of the one that was killed may still keep.
         output.status.success()
+            && (0..200).any(|_| {
+                let listens = TcpStream::connect(("127.0.0.1", port)).is_ok();
+                if !listens {
+                    std::thread::park_timeout(Duration::from_millis(10));
+                }
+                listens
+            })
             && wait_until("the server listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
     }
 
