@@ -1,6 +1,7 @@
 //! What the operator sees while the system starts and once it is up.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use auth::AdminAnnouncement;
@@ -60,6 +61,37 @@ pub(crate) fn print(args: &ServeArgs, roles: &[Role], admin: Option<&AdminAnnoun
         );
     }
     say!("\nTry next:\n  curl {}/api/events", url(Role::Gateway));
-    let offset = if args.port_offset == 0 { String::new() } else { format!(" --url {}", url(Role::Gateway)) };
-    say!("  cargo run --release -- demo{offset}\n\nStop with Ctrl-C.");
+    say!("  cargo run --release -- {}\n\nStop with Ctrl-C.", demo_of(args, &url(Role::Gateway)));
+}
+
+/// The demo against this system, and the mail where this one keeps it: no more than differs from its own defaults.
+fn demo_of(args: &ServeArgs, gateway: &str) -> String {
+    let mut demo = "demo".to_owned();
+    if args.port_offset != 0 {
+        demo += &format!(" --url {gateway}");
+    }
+    if args.data_dir != Path::new("data") {
+        demo += &format!(" --data-dir {}", args.data_dir.display());
+    }
+    demo
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Command, parse};
+
+    #[test]
+    fn what_is_to_be_tried_next_is_of_this_system() {
+        for (given, demo) in [
+            (vec![], "demo"),
+            (vec!["--port-offset", "10000"], "demo --url http://gateway"),
+            (vec!["--data-dir", "/srv/shop"], "demo --data-dir /srv/shop"),
+            (vec!["--port-offset", "1", "--data-dir", "other"], "demo --url http://gateway --data-dir other"),
+        ] {
+            let argv = ["ticketblitz", "serve"].into_iter().chain(given).map(Into::into).collect();
+            let Ok(Command::Serve(args)) = parse(argv, &[]) else { panic!("{demo}") };
+            assert_eq!(demo_of(&args, "http://gateway"), demo);
+        }
+    }
 }

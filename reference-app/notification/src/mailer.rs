@@ -57,7 +57,7 @@ impl FileMailer {
         let (letters, mut waiting) = mpsc::channel(BATCH);
         let into = dir.clone();
         std::thread::Builder::new().name("mail-writer".to_owned()).spawn(move || {
-            // A mail costs as much as a third of a booking, and its buyer knows already.
+            // A mail costs as much as a tenth of a booking and more, and its buyer knows already.
             platform::apart::step_back();
             let (mut batch, mut delivered) = (Vec::new(), None::<Instant>);
             while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {

@@ -85,8 +85,7 @@ impl SqliteConnection {
     /// Has `told` called once what is being written is committed: on the thread that writes, before any later work and
     /// before the callers have their answers. If it is not committed, `told` is dropped. It must be quick; a panic in it
     /// changes nothing, since what it is about is committed. A savepoint of one's own that is rolled back does not take it
-    /// back.
-    /// Without effect on a connection that only reads.
+    /// back. Without effect on a connection that only reads.
     ///
     /// ```
     /// # use ticketblitz_core::sqlite::{Error, Sqlite};
