@@ -140,8 +140,9 @@ async fn check(
     definitions: &BTreeMap<String, BTreeMap<u32, Arc<Definition>>>,
 ) -> Result<(), StartError> {
     let live: Vec<(String, u32, i64, String, i64)> = query_as(
-        "SELECT name, definition, node, node_name, count(*) FROM saga_instance
-         WHERE phase IN ('running', 'undoing', 'closing') GROUP BY name, definition, node, node_name",
+        // By this index: most sagas have ended.
+        "SELECT name, definition, node, node_name, count(*) FROM saga_instance INDEXED BY saga_instance_live
+         WHERE phase NOT IN ('completed', 'failed') GROUP BY name, definition, node, node_name",
     )
     .fetch_all(db.readers())
     .await

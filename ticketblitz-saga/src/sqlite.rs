@@ -11,7 +11,11 @@ use crate::rows::{Stored, sealed};
 use crate::state::{Phase, Row, Wake};
 
 /// What makes each version of the tables of the one before. Never changed once released.
-const VERSIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/schema-2.sql")];
+const VERSIONS: [&str; 3] = [
+    include_str!("sqlite/schema.sql"),
+    include_str!("sqlite/schema-2.sql"),
+    include_str!("sqlite/schema-3.sql"),
+];
 
 /// Makes the tables `saga_instance`, `saga_audit`, `outbox`, `outbox_position`, `outbox_delivery` and `inbox`, or
 /// brings those of an earlier version up to date. Call it at every opening; it counts its versions for itself
@@ -156,8 +160,12 @@ impl sealed::Rows for SqliteConnection {
 
     async fn push(&mut self, event: &Envelope) -> Result<(), Error> {
         let envelope = serde_json::to_string(event).map_err(|e| Error::data("an event", e))?;
+        // No number is given twice, even after its row was purged: what is purged was delivered, to somebody whose position
+        // is not below it.
         sqlite::query(
-            "INSERT INTO outbox (id, topic, key, envelope, occurred_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO outbox (seq, id, topic, key, envelope, occurred_at)
+             VALUES (1 + max(coalesce((SELECT max(seq) FROM outbox), 0),
+                             coalesce((SELECT max(seq) FROM outbox_position), 0)), $1, $2, $3, $4, $5)",
         )
         .bind(event.id)
         .bind(&event.kind)

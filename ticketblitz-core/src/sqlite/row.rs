@@ -12,7 +12,18 @@ use super::Error;
 
 /// What statements are like, each looked up once a connection.
 #[derive(Debug, Default)]
-pub struct Shapes(RefCell<HashMap<(usize, usize), Arc<Shape>>>);
+pub struct Shapes(RefCell<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// A text that lives for ever is known by where it stands.
+    placed: HashMap<(usize, usize), Arc<Shape>>,
+    /// Any other by its letters.
+    spelled: HashMap<String, Arc<Shape>>,
+}
+
+/// Texts that are known by their letters: whoever makes more of them makes a new one each time.
+const SPELLED: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Shape {
@@ -29,20 +40,31 @@ impl Shapes {
         sql: &Cow<'static, str>,
         statement: &rusqlite::Statement<'_>,
     ) -> rusqlite::Result<Arc<Shape>> {
-        // A text that lives for ever is known by where it stands.
-        let Cow::Borrowed(text) = sql else { return Shape::of(statement).map(Arc::new) };
-        let place = (text.as_ptr().addr(), text.len());
-        let mut known = self.0.borrow_mut();
-        match known.get(&place) {
-            // A table may have got columns since.
-            Some(shape) if shape.columns.len() == statement.column_count() => Ok(Arc::clone(shape)),
-            _ => {
-                let shape = Arc::new(Shape::of(statement)?);
-                known.insert(place, Arc::clone(&shape));
-                Ok(shape)
+        let Known { placed, spelled } = &mut *self.0.borrow_mut();
+        let known = match sql {
+            Cow::Borrowed(text) => placed.get(&place(text)),
+            Cow::Owned(text) => spelled.get(text),
+        };
+        // A table may have got columns since.
+        if let Some(shape) = known.filter(|shape| shape.columns.len() == statement.column_count()) {
+            return Ok(Arc::clone(shape));
+        }
+        let shape = Arc::new(Shape::of(statement)?);
+        match sql {
+            Cow::Borrowed(text) => drop(placed.insert(place(text), Arc::clone(&shape))),
+            Cow::Owned(text) => {
+                if spelled.len() == SPELLED {
+                    spelled.clear();
+                }
+                spelled.insert(text.clone(), Arc::clone(&shape));
             }
         }
+        Ok(shape)
     }
+}
+
+fn place(text: &'static str) -> (usize, usize) {
+    (text.as_ptr().addr(), text.len())
 }
 
 impl Shape {

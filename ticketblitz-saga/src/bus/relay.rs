@@ -29,7 +29,8 @@ pub(super) struct Relay {
     producer: String,
     db: Sqlite,
     consumer: Consumer,
-    topics: String,
+    /// See [`rows::reading_on`].
+    reading_on: String,
     clock: Arc<dyn Clock>,
     options: BusOptions,
     lanes: Lanes,
@@ -46,9 +47,8 @@ impl Relay {
         clock: Arc<dyn Clock>,
         options: BusOptions,
     ) -> Self {
-        // Texts always have a JSON form.
-        let topics = serde_json::to_string(&consumer.topics).unwrap_or_default();
-        Self { producer, db, consumer, topics, clock, options, lanes: Lanes::default(), read: 0, written: 0 }
+        let reading_on = rows::reading_on(&consumer.topics);
+        Self { producer, db, consumer, reading_on, clock, options, lanes: Lanes::default(), read: 0, written: 0 }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
@@ -119,7 +119,7 @@ impl Relay {
 
     /// Reads on; answers whether there is more to be read. What is committed from now on is news.
     async fn fetch(&mut self) -> bool {
-        match rows::after(&self.db, self.read, &self.topics).await {
+        match rows::after(&self.db, self.read, (&self.reading_on, &self.consumer.topics)).await {
             Ok((messages, seen, more)) => {
                 messages.into_iter().for_each(|message| self.lanes.push(message));
                 self.read = seen;

@@ -22,7 +22,8 @@ pub(super) fn names<S: AsRef<str>>(consumers: &[S]) -> String {
 
 /// Deletes at most `limit` messages of the outbox in `db` that happened before `before` and that all of `consumers`
 /// have handled; answers how many. A message that is still to be delivered, to be tried again or dead stays, however
-/// old it is.
+/// old it is. It goes in the order in which they were pushed: where the first `limit` were pushed by a clock that was
+/// ahead, those behind them stay until that time.
 ///
 /// `consumers` are the names of all that the bus delivers to. A consumer that is added later does not get what was
 /// deleted.
@@ -50,12 +51,14 @@ pub async fn outbox<S: AsRef<str> + Sync>(
     let names = names(consumers);
     db.write(move |conn| {
         Box::pin(async move {
+            // The time is looked at within the batch: else, where the oldest is too new, all would be read for one that is not.
             let purge = concat!(
                 "DELETE FROM outbox WHERE seq IN (
-                     SELECT o.seq FROM outbox o WHERE o.occurred_at < $2 AND o.seq <= ",
+                     SELECT seq FROM (
+                         SELECT o.seq, o.occurred_at FROM outbox o WHERE o.seq <= ",
                 told!(),
-                " AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.seq = o.seq)
-                     ORDER BY o.occurred_at LIMIT $3)"
+                " AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.seq = o.seq) ORDER BY o.seq LIMIT $3)
+                     WHERE occurred_at < $2)"
             );
             Ok(sqlite::query(purge).bind(names).bind(before).bind(limit).execute(conn).await?)
         })
@@ -72,10 +75,9 @@ pub async fn oldest_undelivered<S: AsRef<str> + Sync>(
     db: &Sqlite,
     consumers: &[S],
 ) -> Result<Option<Timestamp>, Error> {
-    // `+` keeps the search to what is behind the position.
     let oldest = concat!(
         "SELECT min(at) FROM (
-             SELECT min(+occurred_at) AS at FROM outbox WHERE seq > ",
+             SELECT min(occurred_at) AS at FROM outbox WHERE seq > ",
         told!(),
         " UNION ALL SELECT min(o.occurred_at) FROM outbox_delivery d JOIN outbox o USING (seq))"
     );

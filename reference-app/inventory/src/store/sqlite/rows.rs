@@ -50,12 +50,16 @@ pub(super) async fn lapsed_with_seats(
     now: Timestamp,
 ) -> Result<Vec<Claim>, Error> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM claims WHERE state = 'PAYING' AND until <= $3 AND booking IN \
-         (SELECT c.booking FROM json_each($2) CROSS JOIN claim_seats AS c \
-          ON c.event = $1 AND c.seat = json_each.value AND c.state = 'TAKEN')"
+        "SELECT {COLUMNS} FROM (SELECT c.booking AS taker FROM json_each($2) CROSS JOIN claim_seats AS c \
+             ON c.event = $1 AND c.seat = json_each.value AND c.state = 'TAKEN') \
+         CROSS JOIN claims ON booking = taker WHERE state = 'PAYING' AND until <= $3"
     );
     let rows = sqlite::query(sql).bind(event).bind(json(seats)).bind(now).fetch_all(conn).await?;
-    Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
+    let mut claims = rows.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
+    // One for each of its seats.
+    claims.sort_by_key(|claim| claim.booking);
+    claims.dedup_by_key(|claim| claim.booking);
+    Ok(claims)
 }
 
 /// Payments for places of this area that lapsed by `now`, oldest first, in bounded batches.
