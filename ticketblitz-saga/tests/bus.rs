@@ -222,7 +222,7 @@ async fn what_cannot_be_read_stops_nobody() {
         .write(|conn| {
             Box::pin(async move {
                 let row =
-                    "INSERT INTO outbox (id, topic, key, envelope) VALUES ('x', 'told', 'a', 'damaged')";
+                    "INSERT INTO outbox (id, topic, key, envelope, occurred_at) VALUES ('x', 'told', 'a', 'damaged', 0)";
                 query(row).execute(conn).await?;
                 Ok(())
             })

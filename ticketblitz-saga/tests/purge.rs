@@ -144,6 +144,44 @@ async fn a_message_stays_until_everybody_has_it_and_a_dead_one_until_it_is_repla
 }
 
 #[tokio::test]
+async fn what_comes_after_all_were_purged_is_delivered_too() {
+    let world = world().await;
+    let db = &world.db;
+    let teller = Teller::new(db);
+    for told in 1..=3 {
+        push(db, message("good", start())).await;
+        // From the beginning each time, as after a start: it knows nothing but the position that is written.
+        let (stop, running) = bus(db, &teller, Duration::from_millis(2));
+        wait_for("it is told", async || world.effects("told").await == told).await;
+        stop.cancel();
+        running.await.expect("it drains");
+        assert_eq!(outbox::purge(db, &["teller"], start() + HOUR, 10).await.expect("purged"), 1);
+        assert_eq!(count(db, "SELECT count(*) FROM outbox").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn those_of_a_clock_that_was_ahead_stay_until_their_time() {
+    let world = world().await;
+    let db = &world.db;
+    for ahead in [9, 8, 0, 7, 0] {
+        push(db, message("good", start() + HOUR * ahead)).await;
+    }
+    let teller = Teller::new(db);
+    let (stop, running) = bus(db, &teller, Duration::from_millis(2));
+    wait_for("all are told", async || world.effects("told").await == 5).await;
+    stop.cancel();
+    running.await.expect("it drains");
+    let purged = async |hours: u32, limit| {
+        outbox::purge(db, &["teller"], start() + HOUR * hours, limit).await.expect("purged")
+    };
+    assert_eq!(purged(1, 2).await, 0, "the first two are of later");
+    assert_eq!(purged(1, 3).await, 1);
+    assert_eq!(purged(1, 10).await, 1);
+    assert_eq!(purged(10, 10).await, 3);
+}
+
+#[tokio::test]
 async fn an_id_stays_for_as_long_as_its_message_can_come_again() {
     let world = world().await;
     let db = &world.db;
@@ -220,7 +258,7 @@ async fn a_hundred_thousand_go_in_batches_while_writes_are_answered() {
             Box::pin(async move {
                 conn.execute_batch(
                     "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
-                     INSERT INTO outbox (id, topic, key, envelope) SELECT n, 'told', n, '{}' FROM n;
+                     INSERT INTO outbox (id, topic, key, envelope, occurred_at) SELECT n, 'told', n, '{}', 0 FROM n;
                      INSERT INTO outbox_position (consumer, seq) VALUES ('teller', 100000);
                      INSERT INTO inbox (consumer, id) SELECT 'teller', id FROM outbox;",
                 )?;

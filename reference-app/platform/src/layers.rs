@@ -61,7 +61,8 @@ async fn handled(State(around): State<Arc<Around>>, request: Request, next: Next
     let inner = Arc::clone(&around);
     let answered = async {
         let method = request.method().clone();
-        let answer = undisturbed(&method, context, inner.admitted(request, next)).await;
+        // In a box: it is handed on several times, each a copy of all that it will ever keep.
+        let answer = undisturbed(&method, context, Box::pin(inner.admitted(request, next))).await;
         around.observer.ended(&seen, answer)
     };
     let mut response = telemetry::scope(context, answered).await;

@@ -83,7 +83,7 @@ async fn unheard_of(system: &System) {
         let envelope = json!({"id": id, "type": kind, "schemaVersion": 1, "occurredAt": "2026-11-25T06:00:00Z",
             "key": key, "sequence": 1, "trace": null, "data": data});
         let push = format!(
-            "INSERT INTO outbox (id, topic, key, envelope) VALUES ('{id}', '{kind}', '{key}', '{envelope}')"
+            "INSERT INTO outbox (id, topic, key, envelope, occurred_at) VALUES ('{id}', '{kind}', '{key}', '{envelope}', 0)"
         );
         sqlx::query(AssertSqlSafe(push)).execute(&mut bookings.0).await.expect("pushed");
     }

@@ -48,7 +48,17 @@ impl Relay {
         options: BusOptions,
     ) -> Self {
         let reading_on = rows::reading_on(&consumer.topics);
-        Self { producer, db, consumer, reading_on, clock, options, lanes: Lanes::default(), read: 0, written: 0 }
+        Self {
+            producer,
+            db,
+            consumer,
+            reading_on,
+            clock,
+            options,
+            lanes: Lanes::default(),
+            read: 0,
+            written: 0,
+        }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {

@@ -22,17 +22,15 @@ enum Came {
     Advanced(Box<Stored>),
 }
 
-/// Drives the saga until there is nothing to do at the moment; answers when there will be, if time makes it. As it was
-/// `committed`, if somebody knows. Somebody else may have moved it since: no move of an older version is committed, and
-/// before anything is done that reaches beyond this database, it is made sure that the saga still stands there.
+/// Drives the saga until there is nothing to do at the moment; answers when there will be, if time makes it. From where it
+/// is `known` to stand, if it is. Somebody else may move it meanwhile: no move of an older version is committed.
 pub(super) async fn drive(
     engine: &Engine,
     (name, key): (&str, &str),
-    committed: Option<Stored>,
+    known: Option<Stored>,
     stop: &CancellationToken,
 ) -> Result<Option<Timestamp>, Error> {
-    let mut sure = committed.is_none();
-    let stored = match committed {
+    let stored = match known {
         Some(saga) => Some(saga),
         None => engine.db.readers().acquire()?.load(name, key).await?,
     };
@@ -42,17 +40,6 @@ pub(super) async fn drive(
         let action = saga.row.action(&definition.shape, engine.shared.clock.now());
         if action == Action::Rest || stop.is_cancelled() {
             return Ok(saga.wake_at);
-        }
-        if !sure && !is_local(&definition, &saga, action) {
-            let current = engine.db.readers().acquire()?.stands(&saga).await?;
-            sure = true;
-            if !current {
-                let Some(now) = engine.db.readers().acquire()?.load(name, key).await? else {
-                    return Ok(None);
-                };
-                saga = now;
-                continue;
-            }
         }
         saga = match work(engine, &definition, &saga, action).await {
             Came::Advanced(saga) => *saga,
@@ -65,6 +52,32 @@ pub(super) async fn drive(
             tracing::error!(saga = name, key, error = saga.row.error, "a saga is parked until it is resumed");
         }
     }
+}
+
+/// Forgets where those of these sagas stand who no longer stand there and whose next work would reach beyond this
+/// database, all in one look. What was told of a commit may have been undone within it, or another process may have moved
+/// the saga since; local work finds that out with its own commit.
+pub(super) async fn make_sure(engine: &Engine, sagas: &mut [Option<Stored>]) -> Result<(), Error> {
+    let now = engine.shared.clock.now();
+    let reaches_beyond = |saga: &Stored| {
+        let definition = engine.shared.definition(&saga.name, saga.definition);
+        definition.is_ok_and(|definition| {
+            let action = saga.row.action(&definition.shape, now);
+            action != Action::Rest && !is_local(definition, saga, action)
+        })
+    };
+    let mut reader = None;
+    for known in sagas {
+        let Some(saga) = known.as_ref().filter(|saga| reaches_beyond(saga)) else { continue };
+        let reader = match &mut reader {
+            Some(reader) => reader,
+            none => none.insert(engine.db.readers().begin()?),
+        };
+        if !reader.stands(saga).await? {
+            *known = None;
+        }
+    }
+    Ok(())
 }
 
 /// Whether all that it does is in this database, with the saga's own move.

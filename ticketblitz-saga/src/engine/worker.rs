@@ -92,8 +92,13 @@ pub(super) async fn run(engine: &Engine, shutdown: CancellationToken) {
     // Later than any moment: what was left behind may be of a clock that was ahead.
     let mut latest = Timestamp::from_micros(i64::MAX);
     while !shutdown.is_cancelled() {
-        while driving.len() < most {
-            let Some((id, known)) = desk.take() else { break };
+        let free = most.saturating_sub(driving.len());
+        let (ids, mut known): (Vec<Id>, Vec<Known>) = std::iter::from_fn(|| desk.take()).take(free).unzip();
+        if let Err(error) = drive::make_sure(engine, &mut known).await {
+            tracing::warn!(%error, "where sagas stand cannot be looked up");
+            known.fill(None);
+        }
+        for (id, known) in ids.into_iter().zip(known) {
             let task = driving.spawn(one(engine.clone(), id.clone(), known, shutdown.clone()));
             driven.insert(task.id(), id);
         }
@@ -154,8 +159,7 @@ async fn hurry(engine: &Engine, now: Timestamp) {
 }
 
 async fn hurry_failed(engine: &Engine, now: Timestamp) -> Result<(), Error> {
-    let any =
-        "SELECT EXISTS (SELECT 1 FROM saga_instance WHERE phase NOT IN ('completed', 'failed')
+    let any = "SELECT EXISTS (SELECT 1 FROM saga_instance WHERE phase NOT IN ('completed', 'failed')
                         AND wake_at > $1 AND failures > 0 AND updated_at > $1)";
     if !sqlite::query_scalar(any).bind(now).fetch_one(engine.db.readers()).await? {
         return Ok(()); // so it is but for once in a blue moon: nothing to commit
@@ -195,14 +199,16 @@ async fn search(engine: &Engine, desk: &mut Desk) {
 
 async fn due(engine: &Engine) -> Result<(Vec<Id>, Option<Timestamp>), Error> {
     let now = engine.shared.clock.now();
-    let due = "SELECT name, key FROM saga_instance WHERE phase NOT IN ('completed', 'failed') AND wake_at <= $1
+    let due =
+        "SELECT name, key FROM saga_instance WHERE phase NOT IN ('completed', 'failed') AND wake_at <= $1
                ORDER BY wake_at LIMIT $2";
     let due = sqlite::query_as(due)
         .bind(now)
         .bind(i64::try_from(SEARCHED).unwrap_or(i64::MAX))
         .fetch_all(engine.db.readers())
         .await?;
-    let next = "SELECT min(wake_at) FROM saga_instance WHERE phase NOT IN ('completed', 'failed') AND wake_at > $1";
+    let next =
+        "SELECT min(wake_at) FROM saga_instance WHERE phase NOT IN ('completed', 'failed') AND wake_at > $1";
     let next = sqlite::query_scalar(next).bind(now).fetch_one(engine.db.readers()).await?;
     Ok((due, next))
 }
