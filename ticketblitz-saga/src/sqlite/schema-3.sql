@@ -34,8 +34,9 @@ INSERT INTO saga_instance_3 (name, key, definition, version, phase, node, node_n
     FROM saga_instance ORDER BY name, key;
 DROP TABLE saga_instance;
 ALTER TABLE saga_instance_3 RENAME TO saga_instance;
--- The engine's questions: who is due, and at start, which definitions are in use?
-CREATE INDEX saga_instance_live ON saga_instance (wake_at) WHERE phase NOT IN ('completed', 'failed');
+-- The engine's questions: who is due, and at start, which definitions are in use? Its name is new too: a connection that
+-- has seen the table as it was would take it for the old one.
+CREATE INDEX saga_instance_in_progress ON saga_instance (wake_at) WHERE phase NOT IN ('completed', 'failed');
 -- Retention's: who ended before?
 CREATE INDEX saga_instance_ended ON saga_instance (updated_at) WHERE phase IN ('completed', 'failed');
 

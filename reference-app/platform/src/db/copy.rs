@@ -121,7 +121,8 @@ impl Source {
             let name = name.replace('"', "\"\"");
             self.execute(format!("INSERT INTO copy.\"{name}\" SELECT * FROM main.\"{name}\"")).await?;
         }
-        let numbered = "SELECT count(*) FROM main.sqlite_master WHERE name = 'sqlite_sequence'";
+        // One that had numbered tables once keeps the table of their numbers.
+        let numbered = "SELECT count(*) FROM copy.sqlite_master WHERE name = 'sqlite_sequence'";
         if sqlx::query_scalar::<_, i64>(numbered).fetch_one(&mut self.reader).await? > 0 {
             self.execute("DELETE FROM copy.sqlite_sequence".to_owned()).await?;
             let numbers = "INSERT INTO copy.sqlite_sequence SELECT * FROM main.sqlite_sequence";

@@ -79,7 +79,8 @@ async fn dumped(conn: &mut SqliteConnection) -> String {
             }
         }
     }
-    let numbered = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'";
+    // The table of numbers outlives those that were numbered.
+    let numbered = "SELECT count(*) FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'";
     if sqlx::query_scalar::<_, i64>(numbered).fetch_one(&mut *conn).await.expect("counts") > 0 {
         sql.push_str("DELETE FROM sqlite_sequence;\n");
         rows(conn, "sqlite_sequence", &mut sql).await;
