@@ -131,7 +131,7 @@ impl SqliteConnection {
         std::mem::take(&mut self.news)
     }
 
-    /// One statement of the writer's own, which stays prepared.
+    /// One statement that begins or ends a transaction, which stays prepared.
     pub(super) fn run(&mut self, sql: &str, context: &'static str) -> Result<(), Error> {
         let run = self.raw.prepare_cached(sql).and_then(|mut statement| statement.raw_execute());
         run.map(drop).map_err(|error| Error::of_transaction(context, error))
@@ -203,7 +203,7 @@ impl Readers {
     /// The file cannot be opened or read.
     pub fn begin(&self) -> Result<Reader, Error> {
         let mut reader = self.acquire()?;
-        reader.execute_batch("BEGIN")?;
+        reader.run("BEGIN", "cannot begin a transaction")?;
         Ok(reader)
     }
 
@@ -242,7 +242,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         connection.forget_after(0);
-        let at_rest = connection.raw.is_autocommit() || connection.raw.execute_batch("ROLLBACK").is_ok();
+        let at_rest = connection.raw.is_autocommit() || connection.run("ROLLBACK", "cannot roll back").is_ok();
         let mut idle = self.home.idle();
         if at_rest && idle.len() < IDLE {
             idle.push(connection);
