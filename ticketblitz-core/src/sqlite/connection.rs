@@ -242,7 +242,8 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         connection.forget_after(0);
-        let at_rest = connection.raw.is_autocommit() || connection.run("ROLLBACK", "cannot roll back").is_ok();
+        let at_rest =
+            connection.raw.is_autocommit() || connection.run("ROLLBACK", "cannot roll back").is_ok();
         let mut idle = self.home.idle();
         if at_rest && idle.len() < IDLE {
             idle.push(connection);
