@@ -141,8 +141,12 @@ async fn check(
 ) -> Result<(), StartError> {
     let live: Vec<(String, u32, i64, String, i64)> = query_as(
         // By this index: most sagas have ended.
-        "SELECT name, definition, node, node_name, count(*) FROM saga_instance INDEXED BY saga_instance_in_progress
-         WHERE phase NOT IN ('completed', 'failed') GROUP BY name, definition, node, node_name",
+        concat!(
+            "SELECT name, definition, node, node_name, count(*)
+             FROM saga_instance INDEXED BY saga_instance_in_progress WHERE ",
+            sqlite::in_progress!(),
+            " GROUP BY name, definition, node, node_name"
+        ),
     )
     .fetch_all(db.readers())
     .await

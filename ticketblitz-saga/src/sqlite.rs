@@ -27,6 +27,14 @@ pub async fn setup(db: &Sqlite) -> Result<(), Error> {
     Ok(db.bring_up("ticketblitz-saga", &VERSIONS).await?)
 }
 
+/// Sagas in progress, in the words of the index `saga_instance_in_progress`: by others SQLite would not use it.
+macro_rules! in_progress {
+    () => {
+        "phase NOT IN ('completed', 'failed')"
+    };
+}
+pub(crate) use in_progress;
+
 fn json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|e| Error::data("a saga's position", e))
 }

@@ -255,6 +255,8 @@ mod tests {
             query("SELECT * FROM numbers").fetch_all(&mut connection).await.expect("rows");
             let row = query("SELECT * FROM numbers").fetch_one(&mut connection).await.expect("a row");
             assert_eq!(row.try_get::<i64>(column).expect(column), 7);
+            let made = query("SELECT * FROM numbers".to_owned()).fetch_one(&mut connection).await;
+            assert_eq!(made.expect("a row").try_get::<i64>(column).expect(column), 7);
             let next = if column == "n" { "one" } else { "two" };
             let add = format!("ALTER TABLE numbers ADD COLUMN {next} INTEGER NOT NULL DEFAULT 7");
             // Of the last there is one already.

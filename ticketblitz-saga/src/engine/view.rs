@@ -134,12 +134,12 @@ impl Engine {
     /// The database failed.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<View>, Error> {
         let (name, key) = filter.after.clone().unwrap_or_default();
-        let rows = query(
+        let rows = query(concat!(
             "SELECT * FROM saga_instance
-             WHERE ($1 IS NULL OR name = $1) AND (parked OR NOT $2)
-               AND (phase IN ('running', 'undoing', 'closing') OR NOT $3) AND (name, key) > ($4, $5)
-             ORDER BY name, key LIMIT $6",
-        )
+             WHERE ($1 IS NULL OR name = $1) AND (parked OR NOT $2) AND (",
+            sqlite::in_progress!(),
+            " OR NOT $3) AND (name, key) > ($4, $5) ORDER BY name, key LIMIT $6"
+        ))
         .bind(&filter.name)
         .bind(filter.parked)
         .bind(filter.live)

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, drive};
 use crate::Error;
 use crate::rows::Stored;
+use crate::sqlite::in_progress;
 use crate::timer::sleep_until;
 
 /// A saga's name and key.
@@ -159,8 +160,11 @@ async fn hurry(engine: &Engine, now: Timestamp) {
 }
 
 async fn hurry_failed(engine: &Engine, now: Timestamp) -> Result<(), Error> {
-    let any = "SELECT EXISTS (SELECT 1 FROM saga_instance WHERE phase NOT IN ('completed', 'failed')
-                        AND wake_at > $1 AND failures > 0 AND updated_at > $1)";
+    let any = concat!(
+        "SELECT EXISTS (SELECT 1 FROM saga_instance WHERE ",
+        in_progress!(),
+        " AND wake_at > $1 AND failures > 0 AND updated_at > $1)"
+    );
     if !sqlite::query_scalar(any).bind(now).fetch_one(engine.db.readers()).await? {
         return Ok(()); // so it is but for once in a blue moon: nothing to commit
     }
@@ -168,9 +172,11 @@ async fn hurry_failed(engine: &Engine, now: Timestamp) -> Result<(), Error> {
         .db
         .write(move |conn| {
             Box::pin(async move {
-                let hurry = "UPDATE saga_instance SET wake_at = $1
-                             WHERE phase NOT IN ('completed', 'failed')
-                               AND wake_at > $1 AND failures > 0 AND updated_at > $1";
+                let hurry = concat!(
+                    "UPDATE saga_instance SET wake_at = $1 WHERE ",
+                    in_progress!(),
+                    " AND wake_at > $1 AND failures > 0 AND updated_at > $1"
+                );
                 Ok(sqlite::query(hurry).bind(now).execute(conn).await.map(drop)?)
             })
         })
@@ -199,16 +205,17 @@ async fn search(engine: &Engine, desk: &mut Desk) {
 
 async fn due(engine: &Engine) -> Result<(Vec<Id>, Option<Timestamp>), Error> {
     let now = engine.shared.clock.now();
-    let due =
-        "SELECT name, key FROM saga_instance WHERE phase NOT IN ('completed', 'failed') AND wake_at <= $1
-               ORDER BY wake_at LIMIT $2";
+    let due = concat!(
+        "SELECT name, key FROM saga_instance WHERE ",
+        in_progress!(),
+        " AND wake_at <= $1 ORDER BY wake_at LIMIT $2"
+    );
     let due = sqlite::query_as(due)
         .bind(now)
         .bind(i64::try_from(SEARCHED).unwrap_or(i64::MAX))
         .fetch_all(engine.db.readers())
         .await?;
-    let next =
-        "SELECT min(wake_at) FROM saga_instance WHERE phase NOT IN ('completed', 'failed') AND wake_at > $1";
+    let next = concat!("SELECT min(wake_at) FROM saga_instance WHERE ", in_progress!(), " AND wake_at > $1");
     let next = sqlite::query_scalar(next).bind(now).fetch_one(engine.db.readers()).await?;
     Ok((due, next))
 }

@@ -45,8 +45,11 @@ pub struct Undelivered {
 /// # Errors
 /// The database refused, or has no sagas' tables.
 pub async fn sagas(conn: &mut SqliteConnection) -> Result<Vec<UnfinishedSaga>, sqlite::Error> {
-    let live = "SELECT name, key, node_name, parked, error FROM saga_instance
-                WHERE parked OR phase IN ('running', 'undoing', 'closing') ORDER BY name, key";
+    let live = concat!(
+        "SELECT name, key, node_name, parked, error FROM saga_instance WHERE parked OR ",
+        super::in_progress!(),
+        " ORDER BY name, key"
+    );
     sqlite::query_as(live).fetch_all(conn).await
 }
 
